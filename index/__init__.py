@@ -1,0 +1,1 @@
+"""Articles → a searchable store. Imports nothing else of Dateline."""

@@ -1,0 +1,134 @@
+"""Article → sentences → chunks. Offsets into the article's text are kept throughout; no text is copied or changed.
+
+A chunk, with the title in front, never exceeds what the embedder reads: the rest would be cut off without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import nltk
+from nltk.tokenize.punkt import PunktTokenizer
+
+from index.article import Article, Chunk, Pieces, Span
+
+# A scanned page loses the space behind a full stop ("conference.The rare …"); names such as "U.S.A" or "Node.js" stay.
+_RUN_TOGETHER = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[a-z]{3}[.!?][\"”’'`])(?=[A-Z][a-z]+ )")
+# Punkt knows abbreviations of the press, but not these ranks and titles before a name.
+_TITLES = frozenset("gen col maj lt capt adm sgt cpl brig gov sen rep hon rev pres prof dr mr mrs ms st no vs".split())
+_ENDS_WITH_TITLE = re.compile(r"(?:^|[\s(“\"'`])([A-Za-z]+)\.$")
+
+
+class PieceCounter(Protocol):
+    """What the splitter needs to know of an embedder."""
+
+    @property
+    def max_pieces(self) -> int:
+        """How many word pieces the embedder reads in all, its own special tokens excepted."""
+        ...
+
+    def piece_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character ranges of the text's word pieces."""
+        ...
+
+    def header(self, title: str) -> str:
+        """What the embedder puts in front of every chunk of an article of that title."""
+        ...
+
+
+def split(article: Article, counter: PieceCounter, chunk_pieces: int) -> Pieces:
+    """Cut an article into sentences and chunks.
+
+    Args:
+        chunk_pieces: word pieces that a chunk aims at, header excepted; a chunk always fits the embedder.
+    """
+    room = counter.max_pieces - len(counter.piece_offsets(counter.header(article.title)))
+    budget = min(chunk_pieces, room)
+    sentences: list[Span] = []
+    sizes: list[int] = []
+    for span in split_sentences(article.text):
+        for part, size in _fitting(article.text, span, counter, budget):
+            sentences.append(part)
+            sizes.append(size)
+    return Pieces(article, tuple(sentences), _gather(sentences, sizes, budget))
+
+
+def split_sentences(text: str) -> list[Span]:
+    """The sentences of a text, in order; a line break always ends one, white space belongs to none."""
+    spans: list[Span] = []
+    for line in re.finditer(r"[^\n\r\u2028\u2029]+", text):
+        spans += _sentences_of_line(text, line.start(), line.end())
+    return spans
+
+
+def _sentences_of_line(text: str, start: int, end: int) -> list[Span]:
+    line = text[start:end]
+    cuts = {cut for _, cut in _punkt().span_tokenize(line)} | {m.start() for m in _RUN_TOGETHER.finditer(line)}
+    spans: list[Span] = []
+    begin = 0
+    for cut in sorted(cuts | {len(line)}):
+        piece = line[begin:cut]
+        if cut < len(line) and _is_unfinished(piece):
+            continue
+        stripped = piece.strip()
+        if stripped:
+            left = begin + piece.index(stripped)
+            spans.append(Span(start + left, start + left + len(stripped)))
+        begin = cut
+    return spans
+
+
+def _is_unfinished(piece: str) -> bool:
+    match = _ENDS_WITH_TITLE.search(piece)
+    return bool(match and match.group(1).lower() in _TITLES)
+
+
+@lru_cache(maxsize=1)
+def _punkt() -> PunktTokenizer:
+    # LlamaIndex carries NLTK's English Punkt, so nothing has to be downloaded. Finding the package is enough:
+    # importing it would cost two seconds.
+    spec = find_spec("llama_index.core")
+    assert spec is not None and spec.origin is not None
+    nltk.data.path.append(str(Path(spec.origin).parent / "_static" / "nltk_cache"))
+    return PunktTokenizer("english")
+
+
+def _fitting(text: str, span: Span, counter: PieceCounter, budget: int) -> list[tuple[Span, int]]:
+    """The span with its size; a span beyond the budget in parts that fit, cut at a space where there is one."""
+    offsets = counter.piece_offsets(text[span.start : span.end])
+    if len(offsets) <= budget:
+        return [(span, max(1, len(offsets)))]  # at least 1: what the tokenizer drops still belongs to a chunk
+    parts: list[tuple[Span, int]] = []
+    begin = span.start
+    while begin < span.end:
+        offsets = counter.piece_offsets(text[begin : span.end])
+        cut = span.end
+        if len(offsets) > budget:
+            hard = begin + max(1, offsets[budget - 1][1])
+            space = text.rfind(" ", begin + 1, hard)
+            cut = space if space > begin + (hard - begin) // 2 else hard
+        size = max(1, min(len(counter.piece_offsets(text[begin:cut])), budget))
+        parts.append((Span(begin, cut), size))
+        begin = cut + len(text[cut : span.end]) - len(text[cut : span.end].lstrip())
+    return parts
+
+
+def _gather(sentences: Sequence[Span], sizes: Sequence[int], budget: int) -> tuple[Chunk, ...]:
+    """Neighbouring sentences gathered into chunks of even size, none above the budget."""
+    total = sum(sizes)
+    target = total / max(1, -(-total // budget)) if total else 0
+    chunks: list[Chunk] = []
+    first, filled = 0, 0
+    for position, size in enumerate(sizes):
+        if filled and (filled + size > budget or filled >= target):
+            chunks.append(Chunk(sentences[first].start, sentences[position - 1].end, first, position - 1))
+            first, filled = position, 0
+        filled += size
+    if filled:
+        chunks.append(Chunk(sentences[first].start, sentences[-1].end, first, len(sentences) - 1))
+    return tuple(chunks)

@@ -1,0 +1,72 @@
+"""The texts that are sent to an LLM, as Markdown templates, and the one way to fill them in.
+
+A template names its placeholders as `{name}`. A missing or an extra one raises `PromptError`; `check_all()` does so for
+every template at start-up, before a question is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from functools import lru_cache
+from pathlib import Path
+
+from index.errors import PromptError
+
+__all__ = ["PLACEHOLDERS", "PromptError", "check_all", "render", "version"]
+
+_FOLDER = Path(__file__).parent
+
+# What each template is filled with. A template that asks for anything else is an error of whoever edited it.
+PLACEHOLDERS: dict[str, frozenset[str]] = {
+    "answer_system": frozenset(),
+    "answer_user": frozenset({"evidence", "question", "asked"}),
+    "condense": frozenset({"conversation", "question"}),
+}
+
+
+def render(name: str, **values: str) -> str:
+    """The template with its placeholders filled in; values are data and are never searched for placeholders.
+
+    Raises:
+        PromptError: no such template, or `values` are not exactly its placeholders.
+    """
+    text, wanted = _template(name)
+    if wanted != set(values):
+        raise PromptError(_difference(name, wanted, set(values)))
+    return text.format(**values)
+
+
+def check_all() -> None:
+    """Raise `PromptError` unless every template exists and has exactly the placeholders of `PLACEHOLDERS`."""
+    for name, expected in PLACEHOLDERS.items():
+        _, found = _template(name)
+        if found != expected:
+            raise PromptError(_difference(name, found, set(expected)))
+
+
+def version() -> str:
+    """Twelve hexadecimal digits that change with any word of any template."""
+    texts = (f"{path.name}\0{path.read_text(encoding='utf-8')}" for path in sorted(_FOLDER.glob("*.md")))
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+@lru_cache
+def _template(name: str) -> tuple[str, frozenset[str]]:
+    path = _FOLDER / f"{name}.md"
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        found = frozenset(field for _, field, _, _ in string.Formatter().parse(text) if field is not None)
+    except OSError as error:
+        raise PromptError(f"There is no prompt {name!r} at {path}.") from error
+    except ValueError as error:
+        raise PromptError(f"{path} is not a template: {error}. Double a brace that is meant as itself.") from error
+    return text, found
+
+
+def _difference(name: str, wanted: frozenset[str] | set[str], given: set[str]) -> str:
+    missing, extra = sorted(wanted - given), sorted(given - wanted)
+    return (
+        f"The prompt {name!r} asks for {missing or 'nothing'} that is not given, and is given {extra or 'nothing'} "
+        f"that it does not ask for. Mend prompts/{name}.md."
+    )

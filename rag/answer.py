@@ -1,0 +1,168 @@
+"""What an answer is. Frozen results; every citation can be checked against the article it was copied from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from index.article import Article
+from rag.llm import Usage
+
+
+class Support(StrEnum):
+    """How far the cited sentences carry a sentence of the answer."""
+
+    SUPPORTED = "supported"
+    PARTIAL = "partial"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of the conversation; `role` is user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSentence:
+    """A sentence that the model is given to read, under its `number` in the prompt (from 1).
+
+    `sentence` is its position in the article; `text` is `article.text[start:end]`; `score` says how well it answers
+    to the question and compares only within one evidence.
+    """
+
+    number: int
+    article: Article
+    sentence: int
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        return self.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quotation that a sentence rests on, copied from the article: `article.text[start:end] == quote`, always.
+
+    `number` counts the answer's different quotations from 1; `sentence_ids` are `article-id#position`.
+    """
+
+    number: int
+    article: str
+    title: str
+    source: str
+    author: str
+    published: str
+    url: str
+    sentence_ids: tuple[str, ...]
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSentence:
+    """One sentence of an answer, without markers, and what it rests on."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    support: Support
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds since the question, `first_word_ms` is None where nothing was written."""
+
+    retrieve_ms: float
+    evidence_ms: float
+    first_word_ms: float | None
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models an answer came from; `embedder` is its fingerprint."""
+
+    llm: str
+    embedder: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question.
+
+    `declined` says that the articles do not hold the answer, `confidence` (0…1) how sure it is that they do.
+    `standalone` is the question as it was searched for, with what a follow-up refers to filled in.
+    `invented_markers` counts citations that the model made up and that were dropped.
+    """
+
+    question: str
+    standalone: str
+    text: str
+    sentences: tuple[AnswerSentence, ...]
+    declined: bool
+    confidence: float
+    evidence: tuple[EvidenceSentence, ...]
+    timings: Timings
+    usage: Usage
+    models: Models
+    prompt: str
+    invented_markers: int
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """All different quotations, in the order of their numbers."""
+        unique = {c.number: c for sentence in self.sentences for c in sentence.citations}
+        return tuple(unique[number] for number in sorted(unique))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `dateline ask --json` prints; docs/contract.md describes it."""
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "declined": self.declined,
+            "confidence": round(self.confidence, 4),
+            "sentences": [
+                {"text": s.text, "support": s.support.value, "citations": [_citation_json(c) for c in s.citations]}
+                for s in self.sentences
+            ],
+            "evidence": [
+                {"article": e.article.id, "start": e.start, "end": e.end, "text": e.text} for e in self.evidence
+            ],
+            "timings": {
+                "retrieve_ms": _rounded(self.timings.retrieve_ms),
+                "evidence_ms": _rounded(self.timings.evidence_ms),
+                "first_word_ms": _rounded(self.timings.first_word_ms),
+                "total_ms": _rounded(self.timings.total_ms),
+            },
+            "usage": {
+                "prompt_tokens": self.usage.prompt_tokens,
+                "cached_tokens": self.usage.cached_tokens,
+                "completion_tokens": self.usage.completion_tokens,
+            },
+            "models": {"llm": self.models.llm, "embedder": self.models.embedder},
+            "prompt": self.prompt,
+            "standalone": self.standalone,
+            "invented_markers": self.invented_markers,
+        }
+
+
+def _citation_json(citation: Citation) -> dict[str, Any]:
+    names = ("number", "article", "title", "source", "author", "published", "url", "start", "end", "quote")
+    return {name: getattr(citation, name) for name in names} | {"sentence_ids": list(citation.sentence_ids)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def full_text(sentences: Sequence[AnswerSentence]) -> str:
+    """The sentences as one paragraph."""
+    return " ".join(sentence.text for sentence in sentences)

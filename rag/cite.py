@@ -1,0 +1,117 @@
+"""The model's text → sentences, and its markers → citations that are copied from the evidence.
+
+A marker is only ever a pointer to a sentence that the model was given; one that points nowhere is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.splitting import split_sentences
+from rag.answer import Citation, EvidenceSentence
+
+# [3], [3][5], [3, 5], [3–5], [sentence 3]: whatever a model makes of "like [2]".
+_MARKER = re.compile(r"\s*[\[【]\s*(?:(?:sentences?|no\.?|#)\s*)?(\d{1,3}(?:\s*(?:,|;|and|&|-|–)\s*\d{1,3})*)\s*[\]】]")
+_RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
+_MOST_IN_RANGE = 8  # [1-99] cites nothing in particular
+_OPEN_MARKER = re.compile(r"\s*[\[【][^\]】]*$")
+_LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedSentence:
+    """A sentence of the model's text without its markers, and the numbers they held, in order, each once."""
+
+    text: str
+    numbers: tuple[int, ...]
+
+
+def read_markers(text: str) -> list[MarkedSentence]:
+    """The sentences of the model's text; a marker belongs to the sentence that it stands in or follows."""
+    plain, markers = _strip(_OPEN_MARKER.sub("", text))
+    sentences = split_sentences(plain)
+    numbers: list[list[int]] = [[] for _ in sentences]
+    for position, found in markers:
+        # The last sentence that begins before the marker: "… in 2024. [3] The minister …" is about 2024.
+        owner = max((n for n, span in enumerate(sentences) if span.start < position), default=None)
+        if owner is not None:
+            numbers[owner] += found
+    marked = [
+        MarkedSentence(_LIST_LINE.sub("", plain[span.start : span.end]), tuple(dict.fromkeys(found)))
+        for span, found in zip(sentences, numbers, strict=True)
+    ]
+    return [sentence for sentence in marked if re.search(r"\w", sentence.text)]
+
+
+def cite(numbered: Sequence[Sequence[int]], evidence: Sequence[EvidenceSentence]) -> list[tuple[Citation, ...]]:
+    """The citations of each sentence, from the evidence numbers that it names; a number without evidence cites nothing.
+
+    Neighbouring sentences of an article become one citation. Equal citations carry the same number throughout.
+    """
+    by_number = {sentence.number: sentence for sentence in evidence}
+    given: dict[tuple[str, int, int], int] = {}
+    result = []
+    for numbers in numbered:
+        named = [by_number[number] for number in dict.fromkeys(numbers) if number in by_number]
+        citations = []
+        for run in _runs(named):
+            place = (run[0].article.id, run[0].start, run[-1].end)
+            citations.append(_citation(run, given.setdefault(place, len(given) + 1)))
+        result.append(tuple(citations))
+    return result
+
+
+def _strip(text: str) -> tuple[str, list[tuple[int, list[int]]]]:
+    """The text without markers, and for each marker the position it stood at with its numbers."""
+    parts: list[str] = []
+    markers: list[tuple[int, list[int]]] = []
+    begin = length = 0
+    for match in _MARKER.finditer(text):
+        parts.append(text[begin : match.start()])
+        length += len(parts[-1])
+        markers.append((length, _numbers(match.group(1))))
+        begin = match.end()
+    return "".join([*parts, text[begin:]]), markers
+
+
+def _numbers(inside: str) -> list[int]:
+    numbers: list[int] = []
+    for part in re.split(r"\s*(?:,|;|and|&)\s*", inside):
+        if match := _RANGE.fullmatch(part):
+            first, last = int(match[1]), int(match[2])
+            numbers += range(first, last + 1) if 0 <= last - first < _MOST_IN_RANGE else [first, last]
+        else:
+            numbers.append(int(part))
+    return numbers
+
+
+def _runs(named: Sequence[EvidenceSentence]) -> list[list[EvidenceSentence]]:
+    """Neighbours in the same article together, in the order in which they were first named."""
+    first_named = {id(sentence): n for n, sentence in enumerate(named)}
+    runs: list[list[EvidenceSentence]] = []
+    for sentence in sorted(named, key=lambda s: (s.article.id, s.sentence)):
+        last = runs[-1][-1] if runs else None
+        if last and last.article.id == sentence.article.id and last.sentence + 1 == sentence.sentence:
+            runs[-1].append(sentence)
+        else:
+            runs.append([sentence])
+    return sorted(runs, key=lambda run: min(first_named[id(s)] for s in run))
+
+
+def _citation(run: Sequence[EvidenceSentence], number: int) -> Citation:
+    article, start, end = run[0].article, run[0].start, run[-1].end
+    return Citation(
+        number=number,
+        article=article.id,
+        title=article.title,
+        source=article.source,
+        author=article.author,
+        published=article.published,
+        url=article.url,
+        sentence_ids=tuple(f"{article.id}#{sentence.sentence}" for sentence in run),
+        start=start,
+        end=end,
+        quote=article.text[start:end],
+    )

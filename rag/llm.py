@@ -1,0 +1,172 @@
+"""Any OpenAI-compatible LLM, through LlamaIndex: writing as a stream, counting tokens. One path for every model.
+
+The embedded model is an endpoint too, one whose address `local_llm` provides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from index.errors import ModelError
+from index.settings import Settings
+from rag.local_llm import LocalServer
+from rag.model_file import model_path, prepare
+
+if TYPE_CHECKING:
+    from llama_index.llms.openai_like import OpenAILike
+
+TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, as the server counted them; `cached` are those that it did not have to read again."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+class LLM:
+    """A model that writes. Starts the embedded one if the settings name no endpoint.
+
+    Raises (from every method):
+        ModelError: the model file or the endpoint can't be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server: LocalServer | None = None
+        self.context_tokens = settings.context_tokens
+        self.name = settings.model if settings.endpoint else model_path(settings).stem
+
+    def start(self) -> None:
+        """Begin loading the embedded model, without waiting for it; nothing to do for an endpoint."""
+        if not self._settings.endpoint:
+            self._local().start()
+
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the embedded server, while it runs."""
+        return self._server.pid if self._server else None
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, by the model's own tokenizer; by tiktoken's o200k for an endpoint."""
+        if self._settings.endpoint:
+            return [len(_tiktoken().encode(text, disallowed_special=())) for text in texts]
+        return self._count_locally(texts)
+
+    def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
+        """Stream the answer to a prompt, piece by piece, and return its cost. Closing the generator stops the model."""
+        import openai
+        from llama_index.core.llms import ChatMessage
+
+        chat = [ChatMessage(role=message.role, content=message.content) for message in messages]
+        usage = Usage()
+        try:
+            stream = self._client().stream_chat(chat, max_tokens=max_tokens)
+            for response in stream:
+                usage = _usage(response.raw) or usage
+                if response.delta:
+                    yield response.delta
+        except GeneratorExit:
+            stream.close()  # closes the HTTP stream, which frees the server's slot
+            raise
+        except (OSError, httpx.HTTPError, openai.OpenAIError) as error:
+            raise ModelError(self._explain(error)) from error
+        return usage
+
+    def _explain(self, error: Exception) -> str:
+        where = self._settings.endpoint or "the embedded server"
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        remedy = "Check DATELINE_LLM_ENDPOINT, the model's name and the key" if self._settings.endpoint else "Ask again"
+        return f"The model {self.name} at {where} did not answer: {reason}. {remedy}; `dateline doctor` checks more."
+
+    def _client(self) -> OpenAILike:
+        from llama_index.llms.openai_like import OpenAILike
+
+        if self._settings.endpoint:
+            base, key, extra, client = self._settings.endpoint, self._settings.api_key or "none", {}, None
+        else:
+            server = self._local()
+            base, key = f"{server.address}/v1", server.api_key
+            extra = {"extra_body": {"cache_prompt": True}}
+            # A proxy that the user's environment names is not for the loopback interface.
+            client = self._http
+        return OpenAILike(
+            model=self.name, api_base=base, api_key=key, is_chat_model=True, context_window=self.context_tokens,
+            temperature=0.0, max_retries=1, timeout=TIMEOUT_SECONDS, http_client=client,  # type: ignore[call-arg]  # the base class takes it
+            additional_kwargs={"stream_options": {"include_usage": True}, "seed": 0, **extra},
+        )  # fmt: skip
+
+    def _local(self) -> LocalServer:
+        if self._server is None:
+            self._server = LocalServer(prepare(self._settings), self.name, self.context_tokens)
+        return self._server
+
+    def _count_locally(self, texts: Sequence[str]) -> list[int]:
+        # One call for all texts: the pieces come back in order and are dealt out by the bytes they cover.
+        server = self._local()
+        request = {"content": "\n".join(texts), "with_pieces": True}
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        try:
+            answer = self._http.post(f"{server.address}/tokenize", json=request, headers=headers)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ModelError(self._explain(error)) from error
+        counts = [0] * len(texts)
+        ends: list[int] = []
+        for text in texts:
+            ends.append((ends[-1] if ends else 0) + len(text.encode()) + 1)
+        position, current = 0, 0
+        for token in answer.json()["tokens"]:
+            while current < len(ends) - 1 and position >= ends[current]:
+                current += 1
+            counts[current] += 1
+            piece = token["piece"]  # half a character comes as a list of bytes
+            position += len(piece.encode()) if isinstance(piece, str) else len(piece)
+        return counts
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+
+def _usage(raw: Any) -> Usage | None:
+    usage = getattr(raw, "usage", None)
+    if usage is None:
+        return None
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None) or 0
+    return Usage(usage.prompt_tokens, cached, usage.completion_tokens)
+
+
+@lru_cache(maxsize=1)
+def _tiktoken() -> Any:
+    # LlamaIndex carries the encodings; tiktoken would download them otherwise.
+    spec = find_spec("llama_index.core")
+    assert spec is not None and spec.origin is not None
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(spec.origin).parent / "_static" / "tiktoken_cache")
+    import tiktoken
+
+    return tiktoken.get_encoding("o200k_base")

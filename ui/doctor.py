@@ -1,0 +1,166 @@
+"""What is installed and what can be used, with a remedy for each problem."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import httpx
+
+import prompts
+from index.embedding import Embedder
+from index.errors import DatelineError
+from index.ledger import MIN_FREE_BYTES, Ledger
+from index.settings import BUNDLED_MODEL, Settings
+from rag.model_file import QWEN_1_5B, is_verified, missing_parts, model_path
+
+_PACKAGES = ("torch", "sentence-transformers", "chromadb", "llama-index-core", "xllamacpp", "gradio", "tiktoken")
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+_LLM_MEMORY = 1.6 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `status` is ok, note or problem; a problem has a remedy."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All checks, in the order in which a person would mend what they find."""
+    checks: tuple[Callable[[Settings], Finding], ...] = (
+        _python, _packages, _cpu, _memory, _home, _cache, _embedder, _prompts, _llm, _store,
+    )  # fmt: skip
+    return [_careful(check, settings) for check in checks]
+
+
+def _careful(check: Callable[[Settings], Finding], settings: Settings) -> Finding:
+    try:
+        return check(settings)
+    except DatelineError as error:
+        return Finding(
+            check.__name__.strip("_"), "problem", str(error), "Do what the message says, then run this again."
+        )
+
+
+def _python(settings: Settings) -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def _packages(settings: Settings) -> Finding:
+    found, missing = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("packages", "problem", f"missing: {', '.join(missing)}", "Run `make setup`.")
+    return Finding("packages", "ok", ", ".join(found))
+
+
+def _cpu(settings: Settings) -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    flags: set[str] = set()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        flags = {flag for line in info.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
+    usable = [flag for flag in _CPU_FLAGS if flag in flags]
+    detail = f"{cores} cores, {', '.join(usable) or 'no vector extensions known'}"
+    if flags and "avx2" not in flags:
+        return Finding("cpu", "note", detail, "Without AVX2 the embedded LLM is very slow; name an endpoint instead.")
+    return Finding("cpu", "ok", detail)
+
+
+def _memory(settings: Settings) -> Finding:
+    info = Path("/proc/meminfo")
+    if not info.exists():
+        return Finding("memory", "note", "can't be read on this system")
+    lines = dict(line.split(":", 1) for line in info.read_text().splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    if free < _LLM_MEMORY and not settings.endpoint:
+        return Finding("memory", "problem", f"{free / 2**30:.1f} GiB free, the embedded LLM needs about 1.6 GiB",
+                       "Close other programs, or set DATELINE_LLM_ENDPOINT.")  # fmt: skip
+    return Finding("memory", "ok", f"{free / 2**30:.1f} GiB free")
+
+
+def _home(settings: Settings) -> Finding:
+    return _folder("home", settings.home, MIN_FREE_BYTES, "DATELINE_HOME")
+
+
+def _cache(settings: Settings) -> Finding:
+    path = model_path(settings)
+    needed = 0 if settings.endpoint or path.exists() else QWEN_1_5B.size
+    return _folder("cache", settings.cache, needed, "DATELINE_CACHE")
+
+
+def _folder(name: str, path: Path, needed: int, variable: str) -> Finding:
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{path}, {free / 2**30:.1f} GiB free"
+    if not os.access(existing, os.W_OK):
+        return Finding(name, "problem", f"{detail}, not writable", f"Set {variable} to a folder of yours.")
+    if free < needed:
+        return Finding(name, "problem", f"{detail}, {needed / 2**30:.1f} GiB needed", f"Free space or set {variable}.")
+    return Finding(name, "ok", detail)
+
+
+def _embedder(settings: Settings) -> Finding:
+    return Finding("embedder", "ok", Embedder(settings.embedder).fingerprint)
+
+
+def _prompts(settings: Settings) -> Finding:
+    prompts.check_all()
+    return Finding("prompts", "ok", f"version {prompts.version()}")
+
+
+def _llm(settings: Settings) -> Finding:
+    return _endpoint(settings) if settings.endpoint else _model_file(settings)
+
+
+def _endpoint(settings: Settings) -> Finding:
+    url = f"{settings.endpoint.rstrip('/')}/models"
+    try:
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {settings.api_key}"}, timeout=5)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding("llm", "problem", f"{url}: {error}", "Check DATELINE_LLM_ENDPOINT and DATELINE_LLM_API_KEY.")
+    return Finding("llm", "ok", f"{settings.model} at {settings.endpoint}")
+
+
+def _model_file(settings: Settings) -> Finding:
+    path = model_path(settings)
+    if settings.model != BUNDLED_MODEL:
+        if path.is_file():
+            return Finding("llm", "ok", f"{path} ({path.stat().st_size / 1e9:.2f} GB), a file of yours: not verified")
+        return Finding("llm", "problem", f"there is no file {path}", "Give the path of a GGUF file in DATELINE_MODEL.")
+    if is_verified(path):
+        return Finding(
+            "llm", "ok", f"{path} ({path.stat().st_size / 1e9:.2f} GB), SHA-256 {QWEN_1_5B.sha256[:12]}… verified"
+        )
+    state = "is not the file that was verified" if path.exists() else "is not there yet"
+    if missing := missing_parts():
+        return Finding(
+            "llm", "problem", f"{path} {state}, and {len(missing)} of its packages are missing", "Run `make model`."
+        )
+    return Finding("llm", "problem", f"{path} {state}", "Run `dateline model`; it is joined from its packages.")
+
+
+def _store(settings: Settings) -> Finding:
+    if not settings.ledger_path.exists():
+        return Finding("store", "note", f"no corpus yet in {settings.home}", "Run `dateline index add FILE_OR_FOLDER`.")
+    ledger = Ledger(settings.ledger_path, Embedder(settings.embedder).fingerprint)
+    articles, sentences, chunks = ledger.count()
+    ledger.close()
+    return Finding(
+        "store", "ok", f"SQLite ledger with Chroma: {articles} articles, {sentences} sentences, {chunks} chunks"
+    )
