@@ -1,40 +1,51 @@
 """The texts that are sent to an LLM, as Markdown templates, and the one way to fill them in.
 
-A template names its placeholders as `{name}`. A missing or an extra one raises `PromptError`; `check_all()` does so for
-every template at start-up, before a question is asked.
+A template is a dialogue: headings `## system`, `## user` and `## assistant`, each followed by what that role says.
+Placeholders are written `{name}`. A missing or an extra one raises `PromptError`; `check_all()` does so for every
+template at start-up, before a question is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import string
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from index.errors import PromptError
 
-__all__ = ["PLACEHOLDERS", "PromptError", "check_all", "render", "version"]
+__all__ = ["PLACEHOLDERS", "Message", "PromptError", "check_all", "render", "version"]
 
 _FOLDER = Path(__file__).parent
+_ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
 
 # What each template is filled with. A template that asks for anything else is an error of whoever edited it.
 PLACEHOLDERS: dict[str, frozenset[str]] = {
-    "answer_system": frozenset(),
-    "answer_user": frozenset({"evidence", "question", "asked"}),
+    "answer": frozenset({"evidence", "question", "asked"}),
     "condense": frozenset({"conversation", "question"}),
 }
 
 
-def render(name: str, **values: str) -> str:
-    """The template with its placeholders filled in; values are data and are never searched for placeholders.
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+def render(name: str, **values: str) -> list[Message]:
+    """The dialogue with its placeholders filled in; values are data and are never searched for anything.
 
     Raises:
         PromptError: no such template, or `values` are not exactly its placeholders.
     """
-    text, wanted = _template(name)
+    messages, wanted = _template(name)
     if wanted != set(values):
         raise PromptError(_difference(name, wanted, set(values)))
-    return text.format(**values)
+    return [Message(message.role, message.content.format(**values)) for message in messages]
 
 
 def check_all() -> None:
@@ -52,16 +63,20 @@ def version() -> str:
 
 
 @lru_cache
-def _template(name: str) -> tuple[str, frozenset[str]]:
+def _template(name: str) -> tuple[tuple[Message, ...], frozenset[str]]:
     path = _FOLDER / f"{name}.md"
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8")
         found = frozenset(field for _, field, _, _ in string.Formatter().parse(text) if field is not None)
     except OSError as error:
         raise PromptError(f"There is no prompt {name!r} at {path}.") from error
     except ValueError as error:
         raise PromptError(f"{path} is not a template: {error}. Double a brace that is meant as itself.") from error
-    return text, found
+    before, *parts = _ROLE.split(text)
+    if before.strip() or not parts:
+        raise PromptError(f"{path} has to begin with a role: `## system`, `## user` or `## assistant`.")
+    messages = tuple(Message(role, said.strip()) for role, said in zip(parts[::2], parts[1::2], strict=True))
+    return messages, found
 
 
 def _difference(name: str, wanted: frozenset[str] | set[str], given: set[str]) -> str:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from index.words import content_words, words
-from prompts import render
+from prompts import Message, render
 from rag.answer import Turn
-from rag.llm import Message
 
 _TURNS = 4  # how far back a follow-up may refer
 _TURN_CHARACTERS = 400
@@ -41,7 +40,7 @@ def standalone(question: str, history: Sequence[Turn], write: Callable[[Sequence
         for turn in history[-_TURNS:]
     ]
     prompt = render("condense", conversation="\n".join(said), question=question)
-    rewritten = write([Message("user", prompt)], 80).strip().strip('"').split("\n")[0].strip()
+    rewritten = write(prompt, 80).strip().strip('"').split("\n")[0].strip()
     return rewritten if _is_rewrite(rewritten, question) else _joined(question, history)
 
 

@@ -18,7 +18,7 @@ from index.words import content_stems, words
 from rag.answer import EvidenceSentence
 
 HITS = 12  # chunks whose sentences compete
-_MAX_SENTENCES = 16
+_MAX_SENTENCES = 24
 _WORD_WEIGHT = 0.5  # of the question's words in a sentence against the cosine; tuned as docs/tuning.md says
 _HIT_WEIGHT = 0.3  # of the hit's own fused score, as a share of the best hit's
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it

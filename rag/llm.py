@@ -17,6 +17,7 @@ import httpx
 
 from index.errors import ModelError
 from index.settings import Settings
+from prompts import Message
 from rag.local_llm import LocalServer
 from rag.model_file import model_path, prepare
 
@@ -33,14 +34,6 @@ class Usage:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a prompt; `role` is system, user or assistant."""
-
-    role: str
-    content: str
 
 
 class LLM:

@@ -93,6 +93,12 @@ def is_verified(path: Path, bundled: BundledModel = QWEN_1_5B) -> bool:
         return False
 
 
+def is_ready(settings: Settings, bundled: BundledModel = QWEN_1_5B) -> bool:
+    """Whether there is nothing to prepare: a verified file, a file of the user's, or an endpoint."""
+    path = model_path(settings, bundled)
+    return bool(settings.endpoint) or (is_verified(path, bundled) if settings.model == bundled.name else path.is_file())
+
+
 def missing_parts(bundled: BundledModel = QWEN_1_5B) -> list[str]:
     """The packages of the bundled model that are not installed."""
     return [f"part {number}" for number, path in enumerate(_parts(bundled), start=1) if path is None]

