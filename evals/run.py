@@ -63,7 +63,7 @@ def run(
         tempfile.TemporaryDirectory(prefix="dateline-eval-") as home,
         Assistant(dataclasses.replace(settings, home=Path(home))) as assistant,
     ):
-        assistant.llm.start()
+        assistant.start()
         assistant.index.add([corpus])
         articles = {row.id: assistant.article(row.id) for row in assistant.articles()}
         questions = _spread(read_gold(gold, articles), sample)

@@ -46,7 +46,7 @@ class Settings:
     endpoint: str = ""
     api_key: str = ""
     context_tokens: int = 4096
-    evidence_tokens: int = 560
+    evidence_tokens: int = 480
 
     @property
     def ledger_path(self) -> Path:

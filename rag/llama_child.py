@@ -19,8 +19,10 @@ def main() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = request["model"]
     params.model_alias = {request["alias"]}
-    params.n_ctx = request["context_tokens"]
-    params.n_parallel = 1
+    # Two slots: rewriting a follow-up does not push the answer's prefix out of the cache, and two can ask at once.
+    params.n_parallel = 2
+    params.n_ctx = 2 * request["context_tokens"]
+    params.slot_save_path = request["slots"]
     params.cpuparams.n_threads = request["threads"]
     params.cpuparams_batch.n_threads = request["threads"]
     params.hostnames = ["127.0.0.1"]
@@ -29,7 +31,7 @@ def main() -> None:
     params.cors_origins = ""
     params.ui = False
     params.endpoint_slots = True
-    params.cache_ram_mib = 0  # the one slot's own cache serves the fixed prefix; copies of old prompts cost memory
+    params.cache_ram_mib = 0  # the slots' own caches serve the fixed prefix; copies of old prompts cost memory
     params.verbosity = 0
     try:
         server = xllamacpp.Server(params)

@@ -5,7 +5,9 @@ The embedded model is an endpoint too, one whose address `local_llm` provides.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -46,22 +48,39 @@ class LLM:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: LocalServer | None = None
+        self._warming: threading.Thread | None = None
         self.context_tokens = settings.context_tokens
         self.name = settings.model if settings.endpoint else model_path(settings).stem
 
-    def start(self) -> None:
-        """Begin loading the embedded model, without waiting for it; nothing to do for an endpoint."""
-        if not self._settings.endpoint:
-            self._local().start()
+    def start(self, prefix: Sequence[Message] = ()) -> None:
+        """Begin loading the embedded model, and reading the prefix that its prompts will share, without waiting for
+        either; nothing to do for an endpoint."""
+        if self._settings.endpoint:
+            return
+        server = self.local_server
+        server.start()
+        messages = [{"role": message.role, "content": message.content} for message in prefix]
+
+        def warm() -> None:
+            # A model that can't be loaded is said when it is asked, to whoever asks.
+            with contextlib.suppress(ModelError):
+                server.warm(messages)
+
+        if messages:
+            self._warming = threading.Thread(target=warm, name="warming", daemon=True)
+            self._warming.start()
 
     def close(self) -> None:
         if self._server:
             self._server.close()
 
     @property
-    def server_pid(self) -> int | None:
-        """The process id of the embedded server, while it runs."""
-        return self._server.pid if self._server else None
+    def local_server(self) -> LocalServer:
+        """The embedded server, started or not."""
+        if self._server is None:
+            slots = self._settings.cache / "prefixes"
+            self._server = LocalServer(prepare(self._settings), self.name, self.context_tokens, slots)
+        return self._server
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, by the model's own tokenizer; by tiktoken's o200k for an endpoint."""
@@ -75,6 +94,8 @@ class LLM:
         from llama_index.core.llms import ChatMessage
 
         chat = [ChatMessage(role=message.role, content=message.content) for message in messages]
+        if self._warming:
+            self._warming.join()
         usage = Usage()
         try:
             stream = self._client().stream_chat(chat, max_tokens=max_tokens)
@@ -101,7 +122,7 @@ class LLM:
         if self._settings.endpoint:
             base, key, extra, client = self._settings.endpoint, self._settings.api_key or "none", {}, None
         else:
-            server = self._local()
+            server = self.local_server
             base, key = f"{server.address}/v1", server.api_key
             extra = {"extra_body": {"cache_prompt": True}}
             # A proxy that the user's environment names is not for the loopback interface.
@@ -112,14 +133,9 @@ class LLM:
             additional_kwargs={"stream_options": {"include_usage": True}, "seed": 0, **extra},
         )  # fmt: skip
 
-    def _local(self) -> LocalServer:
-        if self._server is None:
-            self._server = LocalServer(prepare(self._settings), self.name, self.context_tokens)
-        return self._server
-
     def _count_locally(self, texts: Sequence[str]) -> list[int]:
         # One call for all texts: the pieces come back in order and are dealt out by the bytes they cover.
-        server = self._local()
+        server = self.local_server
         request = {"content": "\n".join(texts), "with_pieces": True}
         headers = {"Authorization": f"Bearer {server.api_key}"}
         try:

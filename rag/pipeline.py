@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,17 @@ from index.ledger import ArticleRow
 from index.search import Hit, Index
 from index.settings import Settings
 from rag import cite, conversation, decline, evidence, support
-from rag.answer import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Timings, Turn, full_text
+from rag.answer import (
+    Answer,
+    AnswerSentence,
+    Citation,
+    EvidenceSentence,
+    Models,
+    Support,
+    Timings,
+    Turn,
+    full_text,
+)
 from rag.llm import LLM, Usage
 
 MAX_QUESTION = 2_000  # characters
@@ -58,6 +69,11 @@ class Assistant:
         self.settings = settings
         self.llm = LLM(settings)
         self.index = Index(settings)
+
+    def start(self) -> None:
+        """Begin loading both models, without waiting for either."""
+        self.llm.start(prefix=_messages("", (), "")[:-1])
+        threading.Thread(target=self.index.embedder.query, args=("",), name="loading", daemon=True).start()
 
     def close(self) -> None:
         self.index.close()
@@ -200,9 +216,7 @@ def _with_citations(
     return sentences, invented
 
 
-def _support(
-    sentence: str, question: str, cited: Sequence[Citation], found: Sequence[EvidenceSentence]
-) -> support.Support:
+def _support(sentence: str, question: str, cited: Sequence[Citation], found: Sequence[EvidenceSentence]) -> Support:
     articles = {citation.article for citation in cited}
     around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
     return support.check(sentence, question, [citation.quote for citation in cited], around)

@@ -297,7 +297,7 @@ def _assistant(settings: Settings) -> Iterator[Any]:
     from rag.pipeline import Assistant
 
     with Assistant(settings) as assistant:
-        assistant.llm.start()  # it loads while the embedder does
+        assistant.start()  # it loads while the embedder does
         yield assistant
 
 

@@ -1,0 +1,156 @@
+"""The whole way on the starter corpus: real embedder, Chroma and LLM, and the page in a real browser.
+
+The LLM is started once for all of these tests. The network is closed but for the loopback interface throughout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, expect
+
+from index.settings import load_settings
+from rag.answer import Answer, Support, Turn
+from rag.model_file import is_ready
+from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
+from ui.site import listen, server_config
+
+pytestmark = pytest.mark.loopback
+
+ARTICLES = Path(__file__).parents[1] / "seeds" / "articles"
+FOUR_STATES = "Which four Central Asian states sent military leaders to the Islamabad conference?"
+# Before any fixture gives a test a cache of its own: the model file is shared, and made by `make model`.
+SETTINGS = load_settings()
+
+
+@pytest.fixture(scope="module")
+def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    assert is_ready(SETTINGS), f"there is no model file in {SETTINGS.cache}; run `make model`"
+    home = tmp_path_factory.mktemp("home")
+    with Assistant(dataclasses.replace(SETTINGS, home=home)) as assistant:
+        assistant.start()
+        assistant.index.add([ARTICLES])
+        yield assistant
+
+
+@pytest.fixture(scope="module")
+def four_states(assistant: Assistant) -> Answer:
+    return assistant.ask(FOUR_STATES)
+
+
+def test_the_answer_names_all_four_states(four_states: Answer) -> None:
+    assert not four_states.declined
+    for state in ("Kazakhstan", "Kyrgyzstan", "Tajikistan", "Uzbekistan"):
+        assert state in four_states.text
+    assert "[" not in four_states.text
+
+
+def test_every_quote_is_the_article_s_text_at_its_offsets(assistant: Assistant, four_states: Answer) -> None:
+    citations = four_states.citations
+    assert citations
+    for citation in citations:
+        assert assistant.article(citation.article).text[citation.start : citation.end] == citation.quote
+    assert any("Kazakhstan" in citation.quote for citation in citations)
+    assert {s.support for s in four_states.sentences} == {Support.SUPPORTED}
+
+
+def test_timings_and_usage_are_the_answer_s_own(four_states: Answer) -> None:
+    timings = four_states.timings
+    assert timings.first_word_ms is not None
+    assert 0 < timings.retrieve_ms < timings.evidence_ms < timings.first_word_ms <= timings.total_ms
+    assert four_states.usage.prompt_tokens > 300
+    assert four_states.usage.completion_tokens > 5
+
+
+def test_the_same_question_gets_the_same_answer(assistant: Assistant, four_states: Answer) -> None:
+    again = assistant.ask(FOUR_STATES)
+    assert again.text == four_states.text
+    assert again.citations == four_states.citations
+    assert again.usage.cached_tokens > 300  # the prompt was not read a second time
+
+
+def test_what_no_article_is_about_is_declined(assistant: Assistant) -> None:
+    answer = assistant.ask("How many moons does the planet Neptune have?")
+    assert answer.declined
+    assert answer.sentences == ()
+    assert answer.evidence  # the nearest passages
+
+
+def test_a_follow_up_is_understood_from_the_conversation(assistant: Assistant) -> None:
+    history = [
+        Turn("user", "Who was stopped from leaving Pakistan after the Karachi attack?"),
+        Turn("assistant", "Mahrang Baloch was stopped from leaving the country."),
+    ]
+    answer = assistant.ask("What does she hold China responsible for?", history=history)
+    assert "Mahrang" in answer.standalone
+    assert any(e.article.id == "iran-china-epiphany" for e in answer.evidence)
+
+
+def test_closing_the_stream_frees_the_model(assistant: Assistant) -> None:
+    stream = assistant.stream("What does the column say about relations between Moscow and Islamabad?")
+    assert isinstance(next(stream), EvidenceFound)
+    assert isinstance(next(stream), TextAdded)
+    stream.close()
+    server = assistant.llm.local_server
+    _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
+
+
+def test_a_killed_server_is_started_again(assistant: Assistant, four_states: Answer) -> None:
+    pid = assistant.llm.local_server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: assistant.llm.local_server.pid is None)
+    assert assistant.ask(FOUR_STATES).text == four_states.text
+    assert assistant.llm.local_server.pid not in (None, pid)
+
+
+def test_the_page_answers_and_a_citation_opens_its_sentence(assistant: Assistant, browser: Browser) -> None:
+    listening = listen("127.0.0.1", 0)
+    server = uvicorn.Server(server_config(assistant, "127.0.0.1"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    _until(lambda: server.started)
+    page = browser.new_page()
+    try:
+        page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        expect(page.get_by_text("5 articles")).to_be_visible(timeout=30_000)
+        page.get_by_label("Your question").fill("Which US general attended the conference in Islamabad?")
+        page.get_by_label("Your question").press("Enter")
+        expect(page.get_by_text("sentences found")).to_be_visible(timeout=30_000)
+        expect(page.locator("#live .words")).to_contain_text("Kurilla", timeout=120_000)
+        expect(page.get_by_role("heading", name="Rests on")).to_be_visible(timeout=60_000)
+        page.locator("#live .chip").first.click()
+        mark = page.locator("mark")
+        expect(mark).to_be_in_viewport()
+        quote = mark.inner_text()
+        assert any(quote in assistant.article(row.id).text for row in assistant.articles())
+        assert "Kurilla" in quote
+    finally:
+        page.close()
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def test_a_stream_gives_evidence_then_words_then_the_answer(assistant: Assistant) -> None:
+    events = list(assistant.stream("Who is the head of Centcom?"))
+    assert isinstance(events[0], EvidenceFound)
+    assert isinstance(events[-1], Answered)
+    assert len(events) > 2
+    assert all(isinstance(event, TextAdded) for event in events[1:-1])
+    assert all(e.article.text[e.start : e.end] == e.text for e in events[0].evidence)
+
+
+def _until(holds: object, within: float = 30.0) -> None:
+    assert callable(holds)
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
