@@ -94,7 +94,8 @@ def _read(
     paths: list[Path], progress: Callable[[str, int, int], None], tell: Callable[[Outcome], None]
 ) -> Iterator[Article]:
     files = find_files(paths)
-    total = sum(f.stat().st_size for f in files if isinstance(f, Path))
+    sizes = {file: _size(file) for file in files if isinstance(file, Path)}
+    total = sum(sizes.values())
     done = 0
     for file in files:
         if isinstance(file, ReadProblem):
@@ -108,8 +109,15 @@ def _read(
             in_file += len(article.text.encode())
             progress("articles", min(done + in_file, total), total)
             yield article
-        done += file.stat().st_size
+        done += sizes[file]
         progress("articles", done, total)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone since it was listed: reading it will say so
+        return 0
 
 
 def _only_new(

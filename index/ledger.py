@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,10 +165,11 @@ class Ledger:
         """
         self.check_space()
         with self._engine.begin() as connection:
+            gone = self._delete(connection, [embedded.pieces.article.id for embedded in batch])
             for embedded in batch:
-                self._delete(connection, [embedded.pieces.article.id])
                 _insert(connection, embedded)
-            self._advance(connection)
+            self._advance(connection, gone)
+        self._truncate_log(gone)
 
     def remove(self, ids: Iterable[str]) -> None:
         """Delete articles with everything made of them; all or nothing.
@@ -181,8 +183,9 @@ class Ledger:
                 raise UnknownArticle(
                     f"No article has the id {', '.join(sorted(missing))}. `dateline index list` shows the ids."
                 )
-            self._delete(connection, wanted)
-            self._advance(connection)
+            gone = self._delete(connection, wanted)
+            self._advance(connection, gone)
+        self._truncate_log(gone)
 
     def relocate(self, article_id: str, origin: str) -> None:
         """Note that an unchanged article is now read from elsewhere."""
@@ -204,6 +207,11 @@ class Ledger:
         """Rises with every change of the corpus."""
         with self._engine.connect() as connection:
             return int(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "generation")) or 0)
+
+    def id(self) -> str:
+        """Of this ledger and no other, so that a projection of another one is not taken for its own."""
+        with self._engine.connect() as connection:
+            return str(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "id")))
 
     def known(self) -> dict[str, tuple[str, str]]:
         """Article id → (digest, origin)."""
@@ -297,7 +305,12 @@ class Ledger:
         with self._engine.begin() as connection:
             _metadata.create_all(connection)
             connection.execute(sa.text(_LEXICAL))
-            for name, value in (("schema", str(SCHEMA_VERSION)), ("embedder", ""), ("generation", "0")):
+            for name, value in (
+                ("schema", str(SCHEMA_VERSION)),
+                ("embedder", ""),
+                ("generation", "0"),
+                ("id", uuid.uuid4().hex),
+            ):
                 connection.execute(
                     sa.text("INSERT OR IGNORE INTO meta (name, value) VALUES (:name, :value)"),
                     {"name": name, "value": value},
@@ -318,7 +331,10 @@ class Ledger:
                 "articles again."
             )
 
-    def _advance(self, connection: sa.Connection) -> None:
+    def _advance(self, connection: sa.Connection, gone: bool) -> None:
+        if gone:
+            # The lexical index only marks what is deleted; merging its parts is what drops the words.
+            connection.execute(sa.text("INSERT INTO lexical (lexical) VALUES ('optimize')"))
         connection.execute(sa.text("UPDATE meta SET value = value + 1 WHERE name = 'generation'"))
         connection.execute(_meta.update().where(_meta.c.name == "embedder").values(value=self._fingerprint))
 
@@ -329,13 +345,22 @@ class Ledger:
             found |= {row.id: row.key for row in rows}
         return found
 
-    def _delete(self, connection: sa.Connection, ids: Sequence[str]) -> None:
-        for key in self._keys(connection, ids).values():
+    def _truncate_log(self, gone: bool) -> None:
+        """Empty the write-ahead log after a deletion, so that deleted text does not stay in it."""
+        if gone:
+            with self._engine.connect() as connection:
+                connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def _delete(self, connection: sa.Connection, ids: Sequence[str]) -> bool:
+        """Whether there was anything to delete."""
+        keys = self._keys(connection, ids)
+        for key in keys.values():
             connection.execute(
                 sa.text("DELETE FROM lexical WHERE rowid IN (SELECT key FROM chunks WHERE article = :key)"),
                 {"key": key},
             )
             connection.execute(_articles.delete().where(_articles.c.key == key))
+        return bool(keys)
 
 
 # How much more a word in the title counts than one in the body; chosen on the tuning half of xquad and on news-2024.

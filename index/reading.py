@@ -23,6 +23,7 @@ MAX_FIELD = 2_000  # characters of a title, source, … ; a longer one is not a 
 _ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _HEADLINE_LENGTH = 160
 _FIRST_WORDS = 80
+_MOST_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def find_files(paths: list[Path]) -> list[Path | ReadProblem]:
     found: list[Path | ReadProblem] = []
     for path in paths:
         if path.is_dir():
-            files = sorted(p for p in _walk(path) if p.suffix.lower() in SUFFIXES and p.stem.lower() != "readme")
+            files = sorted(p for p in _walk(path) if _is_article(p))
             found += files or [ReadProblem(str(path), f"holds no articles; looked for {', '.join(SUFFIXES)}.")]
         elif not path.exists():
             found.append(ReadProblem(str(path), "does not exist; check the path."))
@@ -70,6 +71,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(directory) / name for name in files if not name.startswith("."))
 
 
+def _is_article(path: Path) -> bool:
+    # is_file is false for a pipe, which would never end, and for a link that leads nowhere.
+    return path.suffix.lower() in SUFFIXES and path.stem.lower() != "readme" and path.is_file()
+
+
 def _read_document(path: Path) -> Article:
     text = _decode(path)
     fields, body = _front_matter(text) if path.suffix.lower() != ".txt" else ({}, text)
@@ -77,7 +83,7 @@ def _read_document(path: Path) -> Article:
         raise ValueError("is empty; an article needs text.")
     title, published = _headline(body)
     known = {name: _field(fields, name) for name in ("source", "author", "url", "note")}
-    return Article(
+    article = Article(
         id=_slug(_field(fields, "id") or path.stem),
         title=_field(fields, "title") or title or _first_words(body),
         text=body,
@@ -85,6 +91,8 @@ def _read_document(path: Path) -> Article:
         origin=str(path.absolute()),
         **known,
     )
+    _must_be_storable(article)
+    return article
 
 
 def _decode(path: Path) -> str:
@@ -105,18 +113,20 @@ def _decode(path: Path) -> str:
 def _front_matter(text: str) -> tuple[dict[str, Any], str]:
     if not text.startswith("---\n"):
         return {}, text
-    head, closed, body = text[4:].partition("\n---\n")
+    head, closed, body = f"\n{text[4:]}\n".partition("\n---\n")
     if not closed:
         raise ValueError("has front matter that is never closed; end it with a line of three hyphens.")
     try:
         # BaseLoader keeps every scalar a string: no surprise dates, no octal numbers, no objects.
         fields = yaml.load(head, Loader=yaml.BaseLoader)  # noqa: S506
+    except RecursionError as error:
+        raise ValueError("has front matter that is nested too deeply.") from error
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"has front matter that is not YAML ({reason}); quote values that hold a colon.") from error
     if not isinstance(fields, dict | None):
         raise ValueError("has front matter that is not a list of `name: value` lines.")
-    return fields or {}, body.lstrip("\n")
+    return fields or {}, text[4 + len(head) - 1 + len(closed) :].lstrip("\n") if body else ""
 
 
 def _headline(body: str) -> tuple[str, str]:
@@ -193,10 +203,11 @@ def _field(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     if value is None:
         return ""
-    if isinstance(value, list):
-        value = ", ".join(str(part) for part in value)
-    if isinstance(value, dict):
-        raise ValueError(f"has `{name}` of {str(value)[:60]!r}; give plain text.")
+    if isinstance(value, list) and len(value) <= _MOST_LISTED and all(isinstance(part, str) for part in value):
+        value = ", ".join(value)
+    # Nothing nested is ever turned into text: a few lines of YAML anchors can stand for gigabytes.
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"has a `{name}` that is a {type(value).__name__}; give plain text.")
     text = " ".join(str(value).split())
     if len(text) > MAX_FIELD:
         raise ValueError(f"has a `{name}` of {len(text)} characters; at most {MAX_FIELD} are kept.")

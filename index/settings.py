@@ -71,9 +71,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for field, (variable, _, _) in _SETTINGS.items():
         if environ.get(variable):
             values[field] = environ[variable]
-    for field in ("context_tokens", "evidence_tokens"):
-        if field in values:
-            values[field] = _positive(field, values[field])
+    for field, value in values.items():
+        values[field] = _positive(field, value) if field.endswith("_tokens") else _text(field, value)
     return Settings(home=home.absolute(), cache=cache.absolute(), **values)
 
 
@@ -93,6 +92,12 @@ def _from_file(path: Path) -> dict[str, Any]:
                 raise ConfigError(f"{path}: unknown setting [{section}] {key}. Known are: {names}.")
             values[known[section, key]] = value
     return values
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{field} is {value!r}; give text in quotes.")
+    return value
 
 
 def _positive(field: str, value: object) -> int:

@@ -20,7 +20,8 @@ from index.article import Article, Chunk, Pieces, Span
 # A scanned page loses the space behind a full stop ("conference.The rare …"); names such as "U.S.A" or "Node.js" stay.
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[a-z]{3}[.!?][\"”’'`])(?=[A-Z][a-z]+ )")
 # Punkt knows abbreviations of the press, but not these ranks and titles before a name.
-_TITLES = frozenset("gen col maj lt capt adm sgt cpl brig gov sen rep hon rev pres prof dr mr mrs ms st no vs".split())
+_CLOSING = "”’\"')]»"
+_TITLES = frozenset("gen col maj lt capt adm sgt cpl brig gov sen rep hon rev prof dr mr mrs ms".split())
 _ENDS_WITH_TITLE = re.compile(r"(?:^|[\s(“\"'`])([A-Za-z]+)\.$")
 
 
@@ -71,7 +72,7 @@ def _sentences_of_line(text: str, start: int, end: int) -> list[Span]:
     cuts = {cut for _, cut in _punkt().span_tokenize(line)} | {m.start() for m in _RUN_TOGETHER.finditer(line)}
     spans: list[Span] = []
     begin = 0
-    for cut in sorted(cuts | {len(line)}):
+    for cut in sorted({_after_quote(line, cut) for cut in cuts} | {len(line)}):
         piece = line[begin:cut]
         if cut < len(line) and _is_unfinished(piece):
             continue
@@ -81,6 +82,13 @@ def _sentences_of_line(text: str, start: int, end: int) -> list[Span]:
             spans.append(Span(start + left, start + left + len(stripped)))
         begin = cut
     return spans
+
+
+def _after_quote(line: str, cut: int) -> int:
+    """A closing quotation mark belongs to the sentence before it."""
+    while 0 < cut < len(line) and line[cut] in _CLOSING and not line[cut - 1].isspace():
+        cut += 1
+    return cut
 
 
 def _is_unfinished(piece: str) -> bool:
@@ -113,7 +121,7 @@ def _fitting(text: str, span: Span, counter: PieceCounter, budget: int) -> list[
             space = text.rfind(" ", begin + 1, hard)
             cut = space if space > begin + (hard - begin) // 2 else hard
         size = max(1, min(len(counter.piece_offsets(text[begin:cut])), budget))
-        parts.append((Span(begin, cut), size))
+        parts.append((Span(begin, begin + len(text[begin:cut].rstrip())), size))
         begin = cut + len(text[cut : span.end]) - len(text[cut : span.end].lstrip())
     return parts
 

@@ -7,6 +7,7 @@ other searches the ledger's vectors exactly.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import shutil
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_COLLECTION = "dateline-chunks"
 _BATCH = 250  # Chroma takes at most 5,461 at once; small batches keep its queue short
 
 Progress = Callable[[int, int], None]
@@ -95,7 +95,7 @@ class ChromaProjection:
         self._ledger = ledger
         self._folder = folder
         self._lock = lock
-        self._marker = folder / "GENERATION"
+        self._collection = f"chunks-{ledger.id()}"
         self._client: Any = None
         self._store: BasePydanticVectorStore | None = None
         self._generation = -1
@@ -105,14 +105,50 @@ class ChromaProjection:
         if generation == self._generation:
             return
         try:
-            self._project(generation, progress)
-        except Exception:  # Chroma raises its own, Rust's and SQLite's errors: whatever it is, the ledger has it all.
-            log.warning("The vector store %s is damaged; rebuilding it from the ledger.", self._folder)
-            self._discard()
-            self._project(generation, progress)
+            self._project(progress)
+        except Exception as error:  # Chroma raises its own, Rust's and SQLite's: whatever it is, the ledger has it all.
+            log.warning("The vector store %s is rebuilt from the ledger (%s).", self._folder, error)
+            self._rebuild(progress)
         self._generation = generation
 
     def nearest(self, vector: Vectors, limit: int) -> list[tuple[int, float]]:
+        try:
+            return self._nearest(vector, limit)
+        except Exception as error:
+            log.warning("The vector store %s is rebuilt from the ledger (%s).", self._folder, error)
+            self._rebuild(None)
+            return self._nearest(vector, limit)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = self._store = None
+        self._lock.release()
+
+    def _project(self, progress: Progress | None) -> None:
+        """Compare every key, not a count or a sample: a wedged collection still counts right."""
+        store = self._open()
+        wanted, present = self._ledger.chunk_keys(), self._present()
+        gone = [str(key) for key in present - wanted]
+        for begin in range(0, len(gone), _BATCH):
+            store.delete_nodes(gone[begin : begin + _BATCH])
+        missing = sorted(wanted - present)
+        for begin in range(0, len(missing), _BATCH):
+            self._add(missing[begin : begin + _BATCH])
+            if progress:
+                progress(min(begin + _BATCH, len(missing)), len(missing))
+        if self._present() != wanted:
+            raise RuntimeError("it does not hold what was written to it")
+        if wanted:
+            self._check_graph(min(wanted))
+
+    def _check_graph(self, key: int) -> None:
+        """Keys and graph are files of their own: ask for a vector that must be found."""
+        _, vectors = self._ledger.chunk_vectors([key])
+        if not self._nearest(vectors[0], 1):
+            raise RuntimeError("it has the keys but finds nothing")
+
+    def _nearest(self, vector: Vectors, limit: int) -> list[tuple[int, float]]:
         from llama_index.core.vector_stores.types import VectorStoreQuery
 
         if limit <= 0 or self._open().client.count() == 0:
@@ -122,32 +158,6 @@ class ChromaProjection:
         # LlamaIndex hands back exp(-distance); Chroma's cosine distance is 1 - cosine.
         cosines = [1.0 + math.log(similarity) for similarity in result.similarities or []]
         return [(int(key), cosine) for key, cosine in zip(result.ids or [], cosines, strict=True)]
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = self._store = None
-        self._lock.release()
-
-    def _project(self, generation: int, progress: Progress | None) -> None:
-        store = self._open()
-        if self._marker.exists() and self._marker.read_text() == str(generation):
-            return
-        wanted = self._ledger.chunk_keys()
-        present = self._present()
-        gone = [str(key) for key in present - wanted]
-        for begin in range(0, len(gone), _BATCH):
-            store.delete_nodes(gone[begin : begin + _BATCH])
-        missing = sorted(wanted - present)
-        for begin in range(0, len(missing), _BATCH):
-            self._add(missing[begin : begin + _BATCH])
-            if progress:
-                progress(min(begin + _BATCH, len(missing)), len(missing))
-        if self._present() != wanted:  # every key, not a sample: a wedged collection still counts right
-            raise RuntimeError("the collection does not hold what was written to it")
-        temporary = self._marker.with_suffix(".new")
-        temporary.write_text(str(generation))
-        temporary.replace(self._marker)
 
     def _present(self) -> set[int]:
         return {int(key) for key in self._open().client.get(include=[])["ids"]}
@@ -171,15 +181,24 @@ class ChromaProjection:
             self._client = chromadb.PersistentClient(
                 path=str(self._folder), settings=ChromaSettings(anonymized_telemetry=False)
             )
+            if {collection.name for collection in self._client.list_collections()} - {self._collection}:
+                raise RuntimeError("it belongs to another ledger")
             collection = self._client.get_or_create_collection(
-                _COLLECTION, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+                self._collection, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
             )
             self._store = ChromaVectorStore(chroma_collection=collection)
         return self._store
 
-    def _discard(self) -> None:
-        if self._client is not None:
-            self._client.close()
+    def _rebuild(self, progress: Progress | None) -> None:
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        with contextlib.suppress(Exception):
+            if self._client is not None:
+                self._client.close()
         self._client = self._store = None
-        shutil.rmtree(self._folder)
-        self._folder.mkdir(parents=True)
+        # A system that failed to start stays in Chroma's cache of systems, and would be handed out again.
+        SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
+        SharedSystemClient._identifier_to_refcount.pop(str(self._folder), None)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._project(progress)

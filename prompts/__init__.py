@@ -67,11 +67,14 @@ def _template(name: str) -> tuple[tuple[Message, ...], frozenset[str]]:
     path = _FOLDER / f"{name}.md"
     try:
         text = path.read_text(encoding="utf-8")
-        found = frozenset(field for _, field, _, _ in string.Formatter().parse(text) if field is not None)
+        fields = [parts[1:] for parts in string.Formatter().parse(text) if parts[1] is not None]
     except OSError as error:
         raise PromptError(f"There is no prompt {name!r} at {path}.") from error
     except ValueError as error:
         raise PromptError(f"{path} is not a template: {error}. Double a brace that is meant as itself.") from error
+    if odd := [name for name, form, conversion in fields if form or conversion]:
+        raise PromptError(f"{path} asks for {odd[0]!r} in a format of its own; write plain {{{odd[0]}}}.")
+    found = frozenset(str(field) for field, _, _ in fields)
     before, *parts = _ROLE.split(text)
     if before.strip() or not parts:
         raise PromptError(f"{path} has to begin with a role: `## system`, `## user` or `## assistant`.")

@@ -17,7 +17,7 @@ _MARKER = re.compile(r"\s*[\[【]\s*(?:(?:sentences?|no\.?|#)\s*)?(\d{1,3}(?:\s*
 _RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
 _MOST_IN_RANGE = 8  # [1-99] cites nothing in particular
 _OPEN_MARKER = re.compile(r"\s*[\[【][^\]】]*$")
-_LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+_LIST_LINE = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class MarkedSentence:
 
 def read_markers(text: str) -> list[MarkedSentence]:
     """The sentences of the model's text; a marker belongs to the sentence that it stands in or follows."""
-    plain, markers = _strip(_OPEN_MARKER.sub("", text))
+    plain, markers = _strip(_LIST_LINE.sub("", _OPEN_MARKER.sub("", text)))
     sentences = split_sentences(plain)
     numbers: list[list[int]] = [[] for _ in sentences]
     for position, found in markers:
@@ -39,7 +39,7 @@ def read_markers(text: str) -> list[MarkedSentence]:
         if owner is not None:
             numbers[owner] += found
     marked = [
-        MarkedSentence(_LIST_LINE.sub("", plain[span.start : span.end]), tuple(dict.fromkeys(found)))
+        MarkedSentence(plain[span.start : span.end], tuple(dict.fromkeys(found)))
         for span, found in zip(sentences, numbers, strict=True)
     ]
     return [sentence for sentence in marked if re.search(r"\w", sentence.text)]

@@ -40,7 +40,7 @@ def standalone(question: str, history: Sequence[Turn], write: Callable[[Sequence
         for turn in history[-_TURNS:]
     ]
     prompt = render("condense", conversation="\n".join(said), question=question)
-    rewritten = write(prompt, 80).strip().strip('"').split("\n")[0].strip()
+    rewritten = write(prompt, 80).strip().split("\n")[0].strip().strip('"“”').strip()
     return rewritten if _is_rewrite(rewritten, question) else _joined(question, history)
 
 

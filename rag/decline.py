@@ -12,12 +12,14 @@ from rag.answer import EvidenceSentence, Support
 
 DECLINED_TEXT = "The articles do not say."
 
+_VERBS = "say|state|mention|specify|contain|hold|provide|include|answer|indicate|reveal|disclose|give|tell"
 _SAYS_SO = re.compile(
-    r"\b(?:the )?(?:articles?|sentences?|evidence|texts?|numbered sentences|provided \w+|information)\b[^.]{0,60}?"
-    r"\b(?:do(?:es)? not|don[’']t|doesn[’']t|did not|not)\b[^.]{0,20}\b(?:say|state|mention|specify|specified|"
-    r"mentioned|stated|contain|hold|provide|provided|include|answer|indicate|reveal|disclose)\b"
-    r"|\b(?:is|are|was|were) not (?:explicitly |directly )?(?:mentioned|stated|specified|provided|given)\b"
-    r"|\bno (?:information|mention|evidence) (?:is|of|about|on|in)\b|\bcannot be (?:determined|answered)\b",
+    r"\W*(?:(?:unfortunately|sorry|however),? )?(?:"
+    r"(?:the |these |those )?(?:(?:provided|given|numbered|available) )*(?:articles?|sentences?|evidence|information)"
+    r"(?: provided| given)? (?:(?:do|does|did) not|don[’']t|doesn[’']t|didn[’']t) (?:\w+ly )?(?:" + _VERBS + r")\b"
+    r"|no numbered sentence\b|there is no (?:information|mention)\b|no information\b|i (?:do not|don[’']t) know\b"
+    r"|(?:it|this|that|the answer) (?:is not|isn[’']t|cannot be|can[’']t be) (?:\w+ly )?"
+    r"(?:mentioned|stated|specified|provided|given|determined|answered)\b)",
     re.IGNORECASE,
 )
 
@@ -31,9 +33,8 @@ class Decision:
 
 
 def says_so(text: str) -> bool:
-    """Whether the text is the model's own refusal: it begins with one, and goes on to nothing else of substance."""
-    match = _SAYS_SO.search(text)
-    return bool(match and match.start() < 80)
+    """Whether the text is the model's own refusal: it begins with one."""
+    return bool(_SAYS_SO.match(text))
 
 
 def decide(

@@ -97,17 +97,16 @@ class LLM:
         if self._warming:
             self._warming.join()
         usage = Usage()
-        try:
-            stream = self._client().stream_chat(chat, max_tokens=max_tokens)
-            for response in stream:
-                usage = _usage(response.raw) or usage
-                if response.delta:
-                    yield response.delta
-        except GeneratorExit:
-            stream.close()  # closes the HTTP stream, which frees the server's slot
-            raise
-        except (OSError, httpx.HTTPError, openai.OpenAIError) as error:
-            raise ModelError(self._explain(error)) from error
+        # A client for each answer: closing it is what closes the HTTP stream, and that frees the server's slot.
+        # Closing LlamaIndex's generator does not. A proxy of the environment is not for the loopback interface.
+        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=bool(self._settings.endpoint)) as client:
+            try:
+                for response in self._client(client).stream_chat(chat, max_tokens=max_tokens):
+                    usage = _usage(response.raw) or usage
+                    if response.delta:
+                        yield response.delta
+            except (OSError, ValueError, httpx.HTTPError, openai.OpenAIError) as error:
+                raise ModelError(self._explain(error)) from error
         return usage
 
     def _explain(self, error: Exception) -> str:
@@ -116,17 +115,15 @@ class LLM:
         remedy = "Check DATELINE_LLM_ENDPOINT, the model's name and the key" if self._settings.endpoint else "Ask again"
         return f"The model {self.name} at {where} did not answer: {reason}. {remedy}; `dateline doctor` checks more."
 
-    def _client(self) -> OpenAILike:
+    def _client(self, client: httpx.Client) -> OpenAILike:
         from llama_index.llms.openai_like import OpenAILike
 
         if self._settings.endpoint:
-            base, key, extra, client = self._settings.endpoint, self._settings.api_key or "none", {}, None
+            base, key, extra = self._settings.endpoint, self._settings.api_key or "none", {}
         else:
             server = self.local_server
             base, key = f"{server.address}/v1", server.api_key
             extra = {"extra_body": {"cache_prompt": True}}
-            # A proxy that the user's environment names is not for the loopback interface.
-            client = self._http
         return OpenAILike(
             model=self.name, api_base=base, api_key=key, is_chat_model=True, context_window=self.context_tokens,
             temperature=0.0, max_retries=1, timeout=TIMEOUT_SECONDS, http_client=client,  # type: ignore[call-arg]  # the base class takes it

@@ -108,7 +108,7 @@ class Assistant:
         Closing the generator stops the model.
         """
         clock = _Clock()
-        question = _checked(question)
+        question = checked(question)
         standalone = conversation.standalone(question, history, self._write_whole)
         hits = self._retrieve(standalone)
         clock.mark("retrieve")
@@ -173,10 +173,17 @@ class Assistant:
         return "".join(self.llm.write(messages, max_tokens))
 
 
-def _checked(question: str) -> str:
+def checked(question: str) -> str:
+    """The question with its white space tidied.
+
+    Raises:
+        QuestionError: it is empty, too long, or no text.
+    """
     question = " ".join(question.split())
     if not question:
         raise QuestionError("The question is empty; ask something.")
+    if any("\ud800" <= c <= "\udfff" for c in question):
+        raise QuestionError("The question holds half of a surrogate pair, which is no text; type it again.")
     if len(question) > MAX_QUESTION:
         raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} can be asked.")
     return question

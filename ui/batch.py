@@ -48,7 +48,7 @@ def ask_all(assistant: Assistant, questions: Path, out: Path) -> int:
             except QuestionError as error:
                 failed += 1
                 line = {"id": row.id, "question": row.question, "error": str(error)}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(_one_line(line) + "\n")
             file.flush()
     return failed
 
@@ -66,7 +66,7 @@ def read_rows(path: Path) -> list[Row]:
             continue
         try:
             row = _row(json.loads(line))
-        except (ValueError, DatelineError) as error:
+        except (ValueError, RecursionError, DatelineError) as error:
             raise ReadError(f"{path}:{number} is not a question: {error}. Nothing was asked.") from error
         if row.id in seen:
             raise ReadError(f"{path}:{number} repeats the id {row.id!r}; ids must differ.")
@@ -85,7 +85,7 @@ def read_history(path: Path) -> list[Turn]:
     """
     try:
         return list(_turns(json.loads("\n".join(_lines(path)))))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReadError(f"{path} is not a conversation: {error}.") from error
 
 
@@ -97,7 +97,7 @@ def checked_date(value: str) -> str:
     """
     try:
         return datetime.date.fromisoformat(value).isoformat() if value else ""
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise QuestionError(f"{value!r} is not a date; write it as 2025-07-27.") from error
 
 
@@ -121,9 +121,18 @@ def _turns(value: Any) -> Sequence[Turn]:
     return [Turn(turn["role"], turn["content"]) for turn in value]
 
 
-def _lines(path: Path) -> list[str]:
+def _one_line(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False)
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, in a question that was refused for it
+        return json.dumps(value)
+    return text
+
+
+def _lines(path: Path, errors: str = "strict") -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors=errors).split("\n")
     except OSError as error:
         raise ReadError(f"{path} can't be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
@@ -137,14 +146,16 @@ def _keep_finished(out: Path, rows: dict[str, Row]) -> set[str]:
     if not out.exists():
         return set()
     kept: dict[str, str] = {}
-    for number, line in enumerate(_lines(out), start=1):
+    for number, line in enumerate(_lines(out, errors="replace"), start=1):
         try:
-            value = json.loads(line) if line.strip() else None
-        except ValueError:
-            value = None  # torn by a kill
-        if value is None or "error" in value:
+            value = json.loads(line) if line.strip() else {"error": "an empty line"}
+        except (ValueError, RecursionError):
+            value = {"error": "torn by a kill, perhaps in the middle of a character"}
+        if not isinstance(value, dict):
+            value = {}
+        if "error" in value:
             continue
-        if "answer" not in value or value.get("id") not in rows or value["question"] != _asked(rows[value["id"]]):
+        if "answer" not in value or value.get("id") not in rows or value.get("question") != _asked(rows[value["id"]]):
             raise ReadError(f"{out}:{number} answers another question than the batch asks; write to another file.")
         kept[value["id"]] = line
     temporary = out.with_name(f"{out.name}.new")

@@ -16,7 +16,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from index.errors import DatelineError, QuestionError
+from index.errors import DatelineError
 from index.settings import Settings, load_settings
 from ui import batch as batches
 
@@ -150,9 +150,9 @@ def index_add(paths: tuple[Path, ...], as_json: bool, replace_ids: bool, if_empt
             if as_json:
                 _print_json({"file": outcome.origin, **_without(asdict(outcome), "origin")})
             elif outcome.outcome == "failed":
-                bars.say(click.style("failed  ", fg="red") + f"{outcome.origin} {outcome.message}")
+                bars.say("failed  ", f"{outcome.origin} {outcome.message}", fg="red")
             elif outcome.outcome != "unchanged":
-                bars.say(f"{outcome.outcome:8}{outcome.article}")
+                bars.say(f"{outcome.outcome:8}", outcome.article)
 
         summary = corpus.add(list(paths), replace_ids=replace_ids, report=report, progress=bars.show)
     counts = {name: summary.counts[name] for name in ("added", "replaced", "unchanged", "failed")}
@@ -182,7 +182,7 @@ def index_list(as_json: bool) -> None:
         if as_json:
             _print_json(asdict(row))
         else:
-            click.echo(f"{row.published or '—':10}  {row.id:32}  {_safe(row.title)}")
+            click.echo(f"{row.published or '—':10}  {_safe(row.id):32}  {_safe(row.title)}")
     if not rows and not as_json:
         click.echo("No articles yet. Add some: dateline index add FILE_OR_FOLDER", err=True)
 
@@ -210,12 +210,12 @@ def index_search(question: str | None, as_json: bool, batch: Path | None, top: i
     """Find the passages that answer to a question, best first. No LLM."""
     if (question is None) == (batch is None):
         raise click.UsageError("give either a QUESTION or --batch FILE")
+    from rag.pipeline import checked
+
     rows = batches.read_rows(batch) if batch else [batches.Row("", question or "")]
     with _index(load_settings()) as corpus:
         for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
-            if not row.question.strip():
-                raise QuestionError(f"The question {row.id or ''} is empty; search for something.".replace("  ", " "))
-            hits = corpus.search(row.question, top)
+            hits = corpus.search(checked(row.question), top)
             if as_json or batch:
                 _print_json({"id": row.id, "hits": [_hit_json(hit) for hit in hits]})
                 continue
@@ -319,8 +319,10 @@ class _Bars:
             bar = self._bars[step]
             bar.update(max(0, done - bar.n))
 
-    def say(self, line: str) -> None:
-        tqdm.write(line, file=sys.stdout)
+    def say(self, label: str, text: str, fg: str | None = None) -> None:
+        """A line above the bars, on standard output."""
+        with tqdm.external_write_mode(file=sys.stdout):
+            click.echo(click.style(label, fg=fg) + _safe(text))
 
     def __enter__(self) -> _Bars:
         return self

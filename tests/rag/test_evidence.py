@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from index.search import Index
+from rag.answer import EvidenceSentence
+from rag.evidence import select
+
+ARTICLES = {
+    "gwadar": "The harbour of Gwadar was opened in 2007. Its cranes came from China. A school stands nearby. "
+    "Fishermen sell their catch there. Rain is rare in that town.",
+    "quetta": "The railway to Quetta was closed for repairs. Passengers took the bus. The mayor apologised. "
+    "He denied that money was missing.",
+    "copy": "The harbour of Gwadar was opened in 2007. It had cost a fortune.",
+}
+
+
+@pytest.fixture
+def filled(corpus: Index, write: Callable[..., Path], folder: Path) -> Index:
+    for name, text in ARTICLES.items():
+        write(f"{name}.txt", text)
+    corpus.add([folder])
+    return corpus
+
+
+def count(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
+
+
+def choose(index: Index, question: str, budget: int) -> tuple[EvidenceSentence, ...]:
+    return select(question, index.embedder.query(question), index.search(question, 12), index, count, budget)
+
+
+def test_sentences_are_numbered_from_1_and_are_slices_of_their_articles(filled: Index) -> None:
+    chosen = choose(filled, "When was the harbour of Gwadar opened?", 400)
+    assert [e.number for e in chosen] == list(range(1, len(chosen) + 1))
+    for e in chosen:
+        assert e.text == ARTICLES[e.article.id][e.start : e.end]
+        spans = filled.ledger.sentences(
+            next(h.article_key for h in filled.search(e.text) if h.article.id == e.article.id)
+        ).spans
+        assert (spans[e.sentence].start, spans[e.sentence].end) == (e.start, e.end)
+
+
+def test_the_answering_sentence_is_there_even_if_it_alone_fits(filled: Index) -> None:
+    for budget in (1, 40, 400):
+        chosen = choose(filled, "When was the harbour of Gwadar opened?", budget)
+        assert any(e.text == "The harbour of Gwadar was opened in 2007." for e in chosen)
+    assert len(choose(filled, "When was the harbour of Gwadar opened?", 1)) == 1
+
+
+@pytest.mark.parametrize("budget", [50, 80, 120])
+def test_the_budget_holds_with_headers_and_numbers(filled: Index, budget: int) -> None:
+    chosen = choose(filled, "What happened to the railway to Quetta?", budget)
+    articles = {e.article.id for e in chosen}
+    assert sum(count([e.text for e in chosen])) + 4 * len(chosen) + 24 * len(articles) <= budget
+
+
+def test_a_larger_budget_keeps_what_a_smaller_one_chose(filled: Index) -> None:
+    small = {e.text for e in choose(filled, "Who denied that money was missing?", 60)}
+    large = {e.text for e in choose(filled, "Who denied that money was missing?", 400)}
+    assert small < large
+
+
+def test_sentences_stand_by_article_the_best_first_in_the_order_of_the_text(filled: Index) -> None:
+    chosen = choose(filled, "Who apologised for the railway to Quetta?", 400)
+    order = [e.article.id for e in chosen]
+    assert order[0] == "quetta"
+    assert order == sorted(order, key=order.index), "an article's sentences are torn apart"
+    for article in set(order):
+        positions = [e.sentence for e in chosen if e.article.id == article]
+        assert positions == sorted(positions)
+
+
+def test_a_sentence_that_stands_in_two_articles_is_given_once(filled: Index) -> None:
+    texts = [e.text for e in choose(filled, "When was the harbour of Gwadar opened?", 1_000)]
+    assert texts.count("The harbour of Gwadar was opened in 2007.") == 1
+    assert len(texts) == len(set(texts)) == 10
+
+
+def test_a_sentence_that_says_he_brings_the_one_that_says_who(filled: Index) -> None:
+    chosen = [e.text for e in choose(filled, "Who denied that money was missing?", 70)]
+    assert "He denied that money was missing." in chosen
+    assert "The mayor apologised." in chosen
+
+
+def test_without_hits_there_is_no_evidence(corpus: Index) -> None:
+    assert choose(corpus, "Anything?", 400) == ()
+
+
+def test_a_corpus_of_no_words_gives_no_evidence(corpus: Index, write: Callable[..., Path]) -> None:
+    corpus.add([write("emoji.txt", "\U0001f600\U0001f600")])
+    assert choose(corpus, "Anything?", 400) == ()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+import pytest
+
+from index.errors import ModelError
+from index.settings import load_settings
+from prompts import Message
+from rag.llm import LLM, Usage
+
+pytestmark = pytest.mark.loopback
+
+MESSAGES = [Message("system", "Be brief."), Message("user", "When did it open?")]
+
+
+def collect(llm: LLM) -> tuple[list[str], Usage]:
+    pieces: list[str] = []
+    writing = llm.write(MESSAGES, 60)
+    while True:
+        try:
+            pieces.append(next(writing))
+        except StopIteration as end:
+            return pieces, end.value
+
+
+@pytest.fixture
+def llm(endpoint: Any) -> Any:
+    with contextlib.closing(LLM(load_settings())) as llm:
+        yield llm
+
+
+def test_pieces_come_as_they_are_written_and_the_cost_at_the_end(llm: LLM, endpoint: Any) -> None:
+    pieces, usage = collect(llm)
+    assert pieces == endpoint.pieces
+    assert usage == Usage(prompt_tokens=90, cached_tokens=40, completion_tokens=7)
+
+
+def test_the_endpoint_gets_the_prompt_the_key_and_settings_that_repeat(llm: LLM, endpoint: Any) -> None:
+    collect(llm)
+    (request,) = endpoint.requests
+    assert [(m["role"], m["content"]) for m in request["messages"]] == [(m.role, m.content) for m in MESSAGES]
+    assert request["model"] == llm.name == "fake-model"
+    assert (request["temperature"], request["seed"], request["stream"]) == (0.0, 0, True)
+    assert request["max_tokens"] == 60
+    assert endpoint.keys == ["Bearer secret-key"]
+
+
+def test_an_endpoint_that_tells_no_cost_costs_nothing_known(llm: LLM, endpoint: Any) -> None:
+    endpoint.raw = (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m","choices":'
+        b'[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\ndata: [DONE]\n\n'
+    )
+    assert collect(llm) == (["Hi"], Usage())
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_a_refusal_of_the_endpoint_is_an_error_with_its_reason_and_a_remedy(
+    llm: LLM, endpoint: Any, status: int
+) -> None:
+    endpoint.status = status
+    with pytest.raises(ModelError) as caught:
+        collect(llm)
+    for word in ("fake-model", endpoint.url, "on fire", "DATELINE_LLM_ENDPOINT"):
+        assert word in str(caught.value)
+    assert "secret-key" not in str(caught.value)
+
+
+def test_an_endpoint_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    monkeypatch.setenv("DATELINE_LLM_ENDPOINT", url)
+    with pytest.raises(ModelError, match="did not answer"):
+        collect(LLM(load_settings()))
+
+
+def test_a_stream_that_breaks_off_is_an_error_after_what_was_written(llm: LLM, endpoint: Any) -> None:
+    endpoint.raw = (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m","choices":'
+        b'[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+    )
+    endpoint.broken = True
+    writing = llm.write(MESSAGES, 60)
+    assert next(writing) == "Hi"
+    with pytest.raises(ModelError):
+        next(writing)
+
+
+@pytest.mark.parametrize("raw", [b"data: {not json\n\n", b'data: {"error": {"message": "out of memory"}}\n\n'])
+def test_a_stream_of_something_else_is_an_error(llm: LLM, endpoint: Any, raw: bytes) -> None:
+    endpoint.raw = raw
+    with pytest.raises(ModelError):
+        collect(llm)
+
+
+def test_closing_the_generator_closes_the_connection(llm: LLM, endpoint: Any) -> None:
+    endpoint.endless = True
+    writing = llm.write(MESSAGES, 60)
+    next(writing)
+    next(writing)
+    writing.close()
+    assert endpoint.hung_up.wait(5), "the endpoint goes on writing to nobody"
+
+
+def test_nothing_is_sent_before_the_first_piece_is_asked_for(llm: LLM, endpoint: Any) -> None:
+    llm.write(MESSAGES, 60).close()
+    assert endpoint.requests == []
+
+
+def test_starting_starts_nothing_for_an_endpoint(llm: LLM, endpoint: Any) -> None:
+    llm.start(MESSAGES)
+    assert endpoint.requests == []
+
+
+def test_tokens_are_counted_offline(llm: LLM, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert llm.count(["Hello world", "", "Hello world " * 50]) == [2, 0, 101]
+
+
+def test_special_tokens_in_a_text_are_counted_as_text(llm: LLM) -> None:
+    assert llm.count(["<|endoftext|>"])[0] > 1

@@ -1,0 +1,105 @@
+"""Only what needs no model; tests/live start the real one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from index.errors import ModelError
+from index.settings import Settings
+from prompts import Message
+from rag.llm import LLM
+from rag.local_llm import LocalServer
+
+
+@pytest.fixture
+def garbage(tmp_path: Path) -> Path:
+    path = tmp_path / "garbage.gguf"
+    path.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 4_000)
+    return path
+
+
+@pytest.fixture
+def server(garbage: Path, tmp_path: Path) -> Iterator[LocalServer]:
+    server = LocalServer(garbage, "garbage", 512, tmp_path / "slots")
+    yield server
+    server.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_with_a_remedy(server: LocalServer) -> None:
+    with pytest.raises(ModelError, match=r"garbage\.gguf can't be loaded.*dateline doctor"):
+        _ = server.address
+    assert server.pid is None
+
+
+def test_every_use_says_so_again_and_none_leaves_a_child(server: LocalServer) -> None:
+    pids = []
+    for _ in range(2):
+        server.start()
+        pids.append(server.pid)
+        with pytest.raises(ModelError):
+            _ = server.address
+    for pid in filter(None, pids):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_closing_ends_the_child_and_closing_twice_is_harmless(server: LocalServer) -> None:
+    server.start()
+    pid = server.pid
+    server.close()
+    server.close()
+    assert server.pid is None
+    if pid is not None:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_starting_does_not_wait(server: LocalServer) -> None:
+    started = time.monotonic()
+    server.start()
+    assert time.monotonic() - started < 1
+
+
+def test_a_file_of_the_users_never_stands_in_for_a_module_of_ours(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    (here / "rag").mkdir(parents=True)
+    trap = f"open({str(tmp_path / 'trapped')!r}, 'w').close()\n"
+    for name in ("xllamacpp.py", "rag/__init__.py", "rag/llama_child.py"):
+        (here / name).write_text(trap)
+    monkeypatch.chdir(here)
+    with pytest.raises(ModelError):
+        _ = server.address
+    assert not (tmp_path / "trapped").exists()
+
+
+USES: dict[str, Callable[[LLM], object]] = {
+    "start": lambda llm: llm.start(),
+    "write": lambda llm: list(llm.write([Message("user", "Hello")], 5)),
+    "count": lambda llm: llm.count(["Hello"]),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+def test_a_missing_model_file_is_an_error_with_a_remedy(
+    settings: Settings, tmp_path: Path, use: Callable[[LLM], object]
+) -> None:
+    llm = LLM(dataclasses.replace(settings, model=str(tmp_path / "nowhere.gguf")))
+    with pytest.raises(ModelError, match=r"nowhere\.gguf.*DATELINE_MODEL"):
+        use(llm)
+    llm.close()
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_answer(settings: Settings, garbage: Path) -> None:
+    llm = LLM(dataclasses.replace(settings, model=str(garbage)))
+    llm.start([Message("system", "Be brief.")])
+    with pytest.raises(ModelError, match="can't be loaded"):
+        list(llm.write([Message("user", "Hello")], 5))
+    llm.close()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from index.errors import DiskFull, ModelError
+from index.settings import Settings
+from rag.model_file import QWEN_1_5B, BundledModel, is_verified, missing_parts, model_path, prepare
+
+PARTS = [b"GGUF first part ", b"second part ", b"last"]
+WHOLE = b"".join(PARTS)
+BUNDLED = BundledModel(
+    name="Tiny",
+    size=len(WHOLE),
+    sha256=hashlib.sha256(WHOLE).hexdigest(),
+    parts=3,
+    package="tiny-model-part{number}",
+    part="tiny_part{number}/part{number:02}.bin",
+)
+
+
+@pytest.fixture
+def tiny(settings: Settings) -> Settings:
+    return dataclasses.replace(settings, model="Tiny")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path in which the three packages are installed."""
+    site = tmp_path / "site"
+    for number, content in enumerate(PARTS, start=1):
+        info = site / f"tiny_model_part{number}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tiny-model-part{number}\nVersion: 1.0\n")
+        part = site / f"tiny_part{number}"
+        part.mkdir()
+        (part / f"part{number:02}.bin").write_bytes(content)
+    monkeypatch.syspath_prepend(str(site))
+    return site
+
+
+def test_the_parts_are_joined_once_verified_and_then_left_alone(tiny: Settings, installed: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    path = prepare(tiny, BUNDLED, lambda *step: told.append(step))
+    assert path == model_path(tiny, BUNDLED) == tiny.cache / "models" / "Tiny.gguf"
+    assert path.read_bytes() == WHOLE
+    assert told[-1] == ("join", len(WHOLE), len(WHOLE))
+    assert is_verified(path, BUNDLED)
+    written = path.stat().st_mtime_ns
+    assert prepare(tiny, BUNDLED, lambda *_: pytest.fail("read again")) == path
+    assert path.stat().st_mtime_ns == written
+
+
+def test_a_damaged_model_file_is_joined_again(tiny: Settings, installed: Path) -> None:
+    path = prepare(tiny, BUNDLED)
+    path.write_bytes(WHOLE[:-1] + b"X")
+    assert not is_verified(path, BUNDLED)
+    assert prepare(tiny, BUNDLED).read_bytes() == WHOLE
+
+
+def test_a_touched_file_is_verified_and_not_joined(tiny: Settings, installed: Path) -> None:
+    path = prepare(tiny, BUNDLED)
+    os.utime(path, (1, 1))
+    shutil.rmtree(installed / "tiny_part1")  # joining would fail
+    steps: set[str] = set()
+    assert prepare(tiny, BUNDLED, lambda step, *_: steps.add(step)) == path
+    assert steps == {"verify"}
+    assert is_verified(path, BUNDLED)
+
+
+def test_a_damaged_package_is_never_used(tiny: Settings, installed: Path) -> None:
+    (installed / "tiny_part2" / "part02.bin").write_bytes(b"something else")
+    with pytest.raises(ModelError, match="make model"):
+        prepare(tiny, BUNDLED)
+    assert [file.name for file in (tiny.cache / "models").iterdir() if file.suffix != ".lock"] == []
+
+
+@pytest.mark.parametrize("what", ["part", "package"])
+def test_missing_packages_are_counted_with_the_remedy(tiny: Settings, installed: Path, what: str) -> None:
+    shutil.rmtree(installed / ("tiny_part2" if what == "part" else "tiny_model_part2-1.0.dist-info"))
+    with pytest.raises(ModelError, match=r"3 packages, and 1 of them.*make model"):
+        prepare(tiny, BUNDLED)
+    assert missing_parts(BUNDLED) == ["part 2"]
+
+
+def test_too_little_space_is_told_before_joining(
+    tiny: Settings, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage(NamedTuple):
+        total: int = 10**9
+        used: int = 10**9
+        free: int = 10**6
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
+    with pytest.raises(DiskFull, match="DATELINE_CACHE"):
+        prepare(tiny, BUNDLED)
+
+
+def test_a_cache_that_cannot_be_made_is_told(tiny: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match="DATELINE_CACHE"):
+        prepare(dataclasses.replace(tiny, cache=tmp_path / "file" / "cache"), BUNDLED)
+
+
+def test_a_file_of_the_users_is_used_where_it_is(settings: Settings, tmp_path: Path) -> None:
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF and more")
+    assert prepare(dataclasses.replace(settings, model=str(own))) == own
+
+
+@pytest.mark.parametrize("content", [None, b"", b"GG", b"PK\x03\x04 a zip"])
+def test_a_file_that_is_no_model_is_named(settings: Settings, tmp_path: Path, content: bytes | None) -> None:
+    own = tmp_path / "own.gguf"
+    if content is not None:
+        own.write_bytes(content)
+    with pytest.raises(ModelError, match=r"own\.gguf"):
+        prepare(dataclasses.replace(settings, model=str(own)))
+
+
+def test_a_folder_is_no_model(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model file"):
+        prepare(dataclasses.replace(settings, model=str(tmp_path)))
+
+
+def test_the_default_model_is_the_one_whose_parts_are_listed(settings: Settings) -> None:
+    assert settings.model == QWEN_1_5B.name
+    assert len(QWEN_1_5B.sha256) == 64
