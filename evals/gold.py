@@ -67,7 +67,7 @@ def read_gold(path: Path, articles: Mapping[str, Article]) -> list[GoldQuestion]
         GoldError: names every bad row with its line and what is wrong with it.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() also cuts at U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise GoldError(f"{path} can't be read: {error}.") from error
     questions: list[GoldQuestion] = []
@@ -80,7 +80,7 @@ def read_gold(path: Path, articles: Mapping[str, Article]) -> list[GoldQuestion]
             if any(question.id == other.id for other in questions):
                 raise ValueError(f"repeats the id {question.id!r}")
             questions.append(question)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(f"  line {number}: {error}")
     if problems:
         raise GoldError(f"{path} has {len(problems)} bad rows; mend them and run again:\n" + "\n".join(problems))
@@ -97,25 +97,52 @@ def _question(row: Any, articles: Mapping[str, Article]) -> GoldQuestion:
     question = GoldQuestion(
         id=str(row["id"]),
         kind=Kind(row["kind"]),
-        question=str(row["question"]),
-        history=tuple(Turn(turn["role"], turn["content"]) for turn in row.get("history", [])),
-        asked=row.get("asked") or "",
-        answerable=bool(row["answerable"]),
-        answers=tuple(row.get("answers", [])),
-        must=tuple(tuple(group) for group in row.get("must", [])),
-        gold=tuple(_sentence(each, articles) for each in row.get("gold", [])),
-        tags=tuple(row.get("tags", [])),
+        question=_text(row["question"], "question"),
+        history=tuple(_turn(turn) for turn in _list(row, "history")),
+        asked=_text(row.get("asked") or "", "asked"),
+        answerable=row["answerable"] is True,
+        answers=tuple(_text(each, "answers") for each in _list(row, "answers")),
+        must=tuple(_group(each) for each in _list(row, "must")),
+        gold=tuple(_sentence(each, articles) for each in _list(row, "gold")),
+        tags=tuple(_text(each, "tags") for each in _list(row, "tags")),
     )
     if question.answerable and not (question.answers or question.must):
         raise ValueError("an answerable question needs `answers` or `must`")
     return question
 
 
-def _sentence(value: Mapping[str, str], articles: Mapping[str, Article]) -> GoldSentence:
-    article = articles.get(value["article"])
+def _sentence(value: Any, articles: Mapping[str, Article]) -> GoldSentence:
+    if not isinstance(value, dict) or not value.get("quote") or not isinstance(value["quote"], str):
+        raise ValueError("a row of `gold` needs an `article` and a `quote`")
+    article = articles.get(str(value.get("article")))
     if article is None:
-        raise ValueError(f"there is no article {value['article']!r} in the corpus")
+        raise ValueError(f"there is no article {value.get('article')!r} in the corpus")
     start = article.text.find(value["quote"])
     if start < 0:
         raise ValueError(f"{value['article']} does not hold the gold quotation {value['quote'][:60]!r}")
     return GoldSentence(article.id, start, start + len(value["quote"]), value["quote"])
+
+
+def _turn(value: Any) -> Turn:
+    if not isinstance(value, dict) or value.get("role") not in ("user", "assistant"):
+        raise ValueError("`history` needs a `role` (user, assistant) and a `content` in every turn")
+    return Turn(value["role"], _text(value.get("content"), "history"))
+
+
+def _group(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("`must` is a list of groups, each a list of alternatives")
+    return tuple(_text(each, "must") for each in value)
+
+
+def _list(row: Mapping[str, Any], name: str) -> list[Any]:
+    value = row.get(name) or []
+    if not isinstance(value, list):
+        raise ValueError(f"`{name}` is not a list")
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` holds {value!r}, which is not text")
+    return value

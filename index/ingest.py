@@ -129,36 +129,33 @@ def _only_new(
 ) -> Iterator[Article]:
     """The articles that have to be stored, under the id they will have."""
     by_origin = {origin: article_id for article_id, (_, origin) in known.items()}
+    digests = {article_id: digest for article_id, (digest, _) in known.items()}
     seen: set[str] = set()
     for found in articles:
-        article = found if _is_row(found) else _under_stable_id(found, known, by_origin, seen)
-        digest, origin = known.get(article.id, ("", ""))
-        if article.id in seen:
-            tell(Outcome(article.origin, article.id, "failed", f"repeats the id {article.id!r}; ids must differ."))
-        elif digest == article.digest:
-            if origin != article.origin:
+        article = found if _is_row(found) else _under_stable_id(found, digests, by_origin, seen)
+        _, origin = known.get(article.id, ("", ""))
+        if digests.get(article.id) == article.digest:
+            if article.id not in seen and origin != article.origin:
                 ledger.relocate(article.id, article.origin)
             tell(Outcome(article.origin, article.id, "unchanged"))
-        elif digest and _is_row(article) and not _same_file(origin, article.origin) and not replace_ids:
+        elif article.id in seen:
+            tell(Outcome(article.origin, article.id, "failed", f"repeats the id {article.id!r}; ids must differ."))
+        elif origin and _is_row(article) and not _same_file(origin, article.origin) and not replace_ids:
             tell(Outcome(article.origin, article.id, "failed",
                          f"has the id {article.id!r}, which belongs to {origin}; use --replace to let the new text "
                          "take its place, or another DATELINE_HOME for another corpus."))  # fmt: skip
         else:
-            seen.add(article.id)
+            digests[article.id] = article.digest
             yield article
-            continue
         seen.add(article.id)
 
 
-def _under_stable_id(
-    article: Article, known: dict[str, tuple[str, str]], by_origin: dict[str, str], seen: set[str]
-) -> Article:
-    """A file keeps the id it got first; a new file whose name is taken by another gets a suffix of its own."""
-    if article.origin in by_origin:
-        return replace(article, id=by_origin[article.origin])
-    digest, _ = known.get(article.id, ("", ""))
-    taken = article.id in seen or (digest and digest != article.digest)
-    if not taken:
+def _under_stable_id(article: Article, digests: dict[str, str], by_origin: dict[str, str], seen: set[str]) -> Article:
+    """A file keeps the id it got first; a new file whose name is taken by another text gets a suffix of its own."""
+    own = by_origin.get(article.origin)
+    if own is not None and own not in seen:
+        return replace(article, id=own)
+    if digests.get(article.id) in (None, article.digest):
         return article
     suffix = hashlib.sha256(article.origin.encode()).hexdigest()[:6]
     return replace(article, id=f"{article.id}-{suffix}")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PROBES = 25
+_SAME = 0.999  # cosine of a vector to itself, after rounding
 _BATCH = 250  # Chroma takes at most 5,461 at once; small batches keep its queue short
 
 Progress = Callable[[int, int], None]
@@ -139,14 +141,15 @@ class ChromaProjection:
                 progress(min(begin + _BATCH, len(missing)), len(missing))
         if self._present() != wanted:
             raise RuntimeError("it does not hold what was written to it")
-        if wanted:
-            self._check_graph(min(wanted))
+        self._check_graph(sorted(wanted))
 
-    def _check_graph(self, key: int) -> None:
-        """Keys and graph are files of their own: ask for a vector that must be found."""
-        _, vectors = self._ledger.chunk_vectors([key])
-        if not self._nearest(vectors[0], 1):
-            raise RuntimeError("it has the keys but finds nothing")
+    def _check_graph(self, keys: list[int]) -> None:
+        """Keys and graph are files of their own: ask for some vectors that must be found as they are."""
+        _, vectors = self._ledger.chunk_vectors(keys[:: max(1, len(keys) // _PROBES)])
+        for vector in vectors:
+            found = self._nearest(vector, 1)
+            if not found or found[0][1] < _SAME:
+                raise RuntimeError("it has the keys, but does not find their vectors")
 
     def _nearest(self, vector: Vectors, limit: int) -> list[tuple[int, float]]:
         from llama_index.core.vector_stores.types import VectorStoreQuery

@@ -5,6 +5,7 @@ Whoever uses it needs only the address and the key, like those of any endpoint.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -57,7 +58,7 @@ class LocalServer:
         with self._lock:
             if self.pid is not None:
                 return
-            self._address = ""
+            self.close()  # what a dead child left open
             self._slots.mkdir(parents=True, exist_ok=True)
             self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long as the child)
             # -P keeps the current folder off the import path: a file of the user's can't stand in for ours.
@@ -135,18 +136,22 @@ class LocalServer:
         """End the child."""
         with self._lock:
             process, self._process, self._address = self._process, None, ""
-            if process is None:
-                return
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
+            if process is not None:
+                self._end(process)
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):  # a dead child's pipe can't be flushed
                     pipe.close()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if self._log:
-                self._log.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._log:
+            self._log.close()
+            self._log = None
 
     def _wait(self) -> str:
         process = self._process
@@ -164,8 +169,9 @@ class LocalServer:
         if "address" in answer:
             return str(answer["address"])
         process.kill()
-        process.wait()
-        reason = answer.get("error") or self._last_words() or f"it ended with code {process.returncode}"
+        reason = answer.get("error") or self._last_words() or f"it ended with code {process.wait()}"
+        self._process = None
+        self._end(process)
         raise ModelError(
             f"The model {self._model} can't be loaded: {reason}. It needs about 1.6 GB of free memory; "
             "`dateline doctor` checks the file and the machine."

@@ -348,7 +348,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except DatelineError as error:
-        click.secho(f"dateline: {error}", err=True, fg="red")
+        lines = [_safe(line) for line in str(error).split("\n")]
+        click.secho("dateline: " + "\n".join(lines), err=True, fg="red")
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped; what was finished is kept.", err=True)
