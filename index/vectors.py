@@ -108,6 +108,7 @@ class ChromaProjection:
             return
         try:
             self._project(progress)
+            self._check_graph()
         except Exception as error:  # Chroma raises its own, Rust's and SQLite's: whatever it is, the ledger has it all.
             log.warning("The vector store %s is rebuilt from the ledger (%s).", self._folder, error)
             self._rebuild(progress)
@@ -141,10 +142,13 @@ class ChromaProjection:
                 progress(min(begin + _BATCH, len(missing)), len(missing))
         if self._present() != wanted:
             raise RuntimeError("it does not hold what was written to it")
-        self._check_graph(sorted(wanted))
 
-    def _check_graph(self, keys: list[int]) -> None:
-        """Keys and graph are files of their own: ask for some vectors that must be found as they are."""
+    def _check_graph(self) -> None:
+        """Keys and graph are files of their own: ask for some vectors that must be found as they are.
+
+        Not after a rebuild: the graph is approximate, and what a fresh one misses no further rebuild would find.
+        """
+        keys = sorted(self._ledger.chunk_keys())
         _, vectors = self._ledger.chunk_vectors(keys[:: max(1, len(keys) // _PROBES)])
         for vector in vectors:
             found = self._nearest(vector, 1)
@@ -200,8 +204,7 @@ class ChromaProjection:
                 self._client.close()
         self._client = self._store = None
         # A system that failed to start stays in Chroma's cache of systems, and would be handed out again.
-        SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
-        SharedSystemClient._identifier_to_refcount.pop(str(self._folder), None)
+        SharedSystemClient.clear_system_cache()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._project(progress)

@@ -35,8 +35,8 @@ def read_markers(text: str) -> list[MarkedSentence]:
     numbers: list[list[int]] = [[] for _ in sentences]
     for position, found in markers:
         # The last sentence that begins before the marker: "… in 2024. [3] The minister …" is about 2024.
-        owner = max((n for n, span in enumerate(sentences) if span.start < position), default=None)
-        if owner is not None:
+        owner = max((n for n, span in enumerate(sentences) if span.start < position), default=0)
+        if sentences:
             numbers[owner] += found
     marked = [
         MarkedSentence(plain[span.start : span.end], tuple(dict.fromkeys(found)))

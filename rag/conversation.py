@@ -11,6 +11,7 @@ from rag.answer import Turn
 
 _TURNS = 4  # how far back a follow-up may refer
 _TURN_CHARACTERS = 400
+_KEPT = 0.7  # share of the question's own words that a rewrite has to keep
 _MAX_GROWTH = 30  # words that a rewrite may add; more is an answer or a tale, not a question
 
 _REFERS_BACK = re.compile(
@@ -41,17 +42,19 @@ def standalone(question: str, history: Sequence[Turn], write: Callable[[Sequence
     ]
     prompt = render("condense", conversation="\n".join(said), question=question)
     rewritten = write(prompt, 80).strip().split("\n")[0].strip().strip('"“”').strip()
-    return rewritten if _is_rewrite(rewritten, question) else _joined(question, history)
+    return rewritten if _is_rewrite(rewritten, question, said) else _joined(question, said)
 
 
-def _is_rewrite(rewritten: str, question: str) -> bool:
-    kept = set(content_words(question))
-    return 0 < len(words(rewritten)) <= len(words(question)) + _MAX_GROWTH and len(
-        kept & set(content_words(rewritten))
-    ) >= 0.5 * len(kept)
+def _is_rewrite(rewritten: str, question: str, said: Sequence[str]) -> bool:
+    """Whether the rewrite kept the question, and took what it added from the conversation."""
+    before, after = set(content_words(question)), set(content_words(rewritten))
+    return (
+        0 < len(words(rewritten)) <= len(words(question)) + _MAX_GROWTH
+        and len(before & after) >= _KEPT * len(before)
+        and bool((after - before) & set(content_words(" ".join(said))))
+    )
 
 
-def _joined(question: str, history: Sequence[Turn]) -> str:
-    """Without a usable rewrite: the question, and the one it follows, for the search to make the best of."""
-    last = next(turn.content for turn in reversed(history) if turn.role == "user")
-    return f"{question} ({' '.join(last.split())[:_TURN_CHARACTERS]})"
+def _joined(question: str, said: Sequence[str]) -> str:
+    """Without a usable rewrite: the question, and what was said last, for the search to make the best of."""
+    return f"{question} ({' '.join(said[-2:])})"

@@ -15,11 +15,13 @@ DECLINED_TEXT = "The articles do not say."
 _VERBS = "say|state|mention|specify|contain|hold|provide|include|answer|indicate|reveal|disclose|give|tell"
 _SAYS_SO = re.compile(
     r"\W*(?:(?:unfortunately|sorry|however),? )?(?:"
-    r"(?:the |these |those )?(?:(?:provided|given|numbered|available) )*(?:articles?|sentences?|evidence|information)"
+    r"(?:the |these |those )?(?:(?:(?:provided|given|numbered|available) )+texts?|"
+    r"(?:(?:provided|given|numbered|available) )*(?:articles?|sentences?|evidence|information))"
     r"(?: provided| given)? (?:(?:do|does|did) not|don[’']t|doesn[’']t|didn[’']t) (?:\w+ly )?(?:" + _VERBS + r")\b"
     r"|no numbered sentence\b|there is no (?:information|mention)\b|no information\b|i (?:do not|don[’']t) know\b"
     r"|(?:it|this|that|the answer) (?:is not|isn[’']t|cannot be|can[’']t be) (?:\w+ly )?"
-    r"(?:mentioned|stated|specified|provided|given|determined|answered)\b)",
+    r"(?:mentioned|stated|specified|provided|given|determined|answered)\b"
+    r"|the \w+(?: \w+){0,3} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified)\b)",
     re.IGNORECASE,
 )
 

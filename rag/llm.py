@@ -73,6 +73,8 @@ class LLM:
     def close(self) -> None:
         if self._server:
             self._server.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     @property
     def local_server(self) -> LocalServer:

@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -278,7 +279,11 @@ def made() -> Callable[..., Embedded]:
             text += sentence + "\n"
         chunks = tuple(Chunk(span.start, span.end, n, n) for n, span in enumerate(spans))
         article = Article(article_id, fields.pop("title", "T"), text, origin=f"/{article_id}.txt", **fields)
-        vectors = np.random.default_rng(len(text)).normal(size=(len(spans), DIMENSION)).astype(np.float32)
+        vectors = (
+            np.random.default_rng(zlib.crc32(f"{article_id} {text}".encode()))
+            .normal(size=(len(spans), DIMENSION))
+            .astype(np.float32)
+        )
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return Embedded(Pieces(article, tuple(spans), chunks), vectors, vectors)
 

@@ -122,6 +122,7 @@ def test_the_page_answers_and_a_citation_opens_its_sentence(assistant: Assistant
     try:
         page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}")
         expect(page.get_by_text("5 articles")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("button", name="Which four Central Asian states")).to_be_visible()
         page.get_by_label("Your question").fill("Which US general attended the conference in Islamabad?")
         page.get_by_label("Your question").press("Enter")
         expect(page.get_by_text("sentences found")).to_be_visible(timeout=30_000)

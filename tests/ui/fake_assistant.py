@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from index.article import Article
-from index.errors import UnknownArticle
+from index.errors import ModelError, UnknownArticle
 from index.ledger import ArticleRow
 from rag.answer import (
     Answer,
@@ -172,7 +172,7 @@ class FakeAssistant:
         elif "break" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
             yield TextAdded("The council voted ")
-            raise RuntimeError("the model <b>tripped</b> <img src=x onerror=alert(2)>")
+            raise ModelError("the model <b>tripped</b> <img src=x onerror=alert(2)>")
         elif "endless" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
             for word in range(10_000):
