@@ -7,10 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.words import content_stems
-from rag.answer import EvidenceSentence, Support
+from rag.answer import Support
 
 DECLINED_TEXT = "The articles do not say."
+
+# Logistic regression of "answerable" on the best hit's cosine; docs/tuning.md says on which questions.
+_SLOPE, _OFFSET = 12.6, -7.25
+THRESHOLD = 0.05
+MOST_WHEN_DECLINED = 0.3  # a near miss that was declined is still shown as doubtful
 
 _VERBS = "say|state|mention|specify|contain|hold|provide|include|answer|indicate|reveal|disclose|give|tell"
 _SAYS_SO = re.compile(
@@ -39,27 +43,23 @@ def says_so(text: str) -> bool:
     return bool(_SAYS_SO.match(text))
 
 
-def decide(
-    question: str, written: str, supports: Sequence[Support], cosine: float, evidence: Sequence[EvidenceSentence]
-) -> Decision:
-    """Decide from what was written and from what it rests on.
+def nearness(cosine: float) -> float:
+    """Probability (0…1) that the articles hold an answer, from the best hit's cosine to the question alone.
+
+    Below `THRESHOLD` there is nothing to write an answer from.
+    """
+    return 1 / (1 + math.exp(-(_SLOPE * cosine + _OFFSET)))
+
+
+def decide(written: str, supports: Sequence[Support], cosine: float) -> Decision:
+    """Decide from how near the articles come to the question, what was written, and what that rests on.
 
     Args:
         supports: of each sentence that was written.
         cosine: of the best hit to the question.
     """
-    confidence = _confidence(question, supports, cosine, evidence)
+    confidence = nearness(cosine)
     nothing_holds = all(support is Support.UNSUPPORTED for support in supports)
-    if says_so(written) or nothing_holds:
-        return Decision(True, min(confidence, 0.3))
+    if confidence < THRESHOLD or says_so(written) or nothing_holds:
+        return Decision(True, min(confidence, MOST_WHEN_DECLINED))
     return Decision(False, confidence)
-
-
-def _confidence(
-    question: str, supports: Sequence[Support], cosine: float, evidence: Sequence[EvidenceSentence]
-) -> float:
-    wanted = set(content_stems(question))
-    held = {stem for e in evidence for stem in (*content_stems(e.text), *content_stems(e.article.title))}
-    covered = len(wanted & held) / len(wanted) if wanted else 0.0
-    carried = sum(s is Support.SUPPORTED for s in supports) / len(supports) if supports else 0.0
-    return 1 / (1 + math.exp(-(6.0 * (cosine - 0.45) + 3.0 * (covered - 0.6) + 1.0 * (carried - 0.5))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -116,21 +117,13 @@ class Assistant:
         clock.mark("evidence")
         yield EvidenceFound(found, clock.ms("evidence"))
 
-        text = ""
-        writing = self.llm.write(_messages(standalone, found, asked), ANSWER_TOKENS)
-        try:
-            while True:
-                piece = next(writing)
-                clock.mark("first_word")
-                text += piece
-                yield TextAdded(piece)
-        except StopIteration as end:
-            usage: Usage = end.value
-        finally:
-            writing.close()
+        nearest = max(hit.cosine for hit in hits)
+        text, usage = "", Usage()
+        if decline.nearness(nearest) >= decline.THRESHOLD:
+            text, usage = yield from self._write(_messages(standalone, found, asked), clock)
 
         sentences, invented = _with_citations(text, standalone, found)
-        decision = decline.decide(standalone, text, [s.support for s in sentences], hits[0].cosine, found)
+        decision = decline.decide(text, [s.support for s in sentences], nearest)
         if decision.declined:
             sentences = ()
         yield Answered(
@@ -168,6 +161,20 @@ class Assistant:
     def _select(self, question: str, hits: Sequence[Hit]) -> tuple[EvidenceSentence, ...]:
         vector = self.index.embedder.query(question)
         return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
+
+    def _write(
+        self, messages: Sequence[prompts.Message], clock: _Clock
+    ) -> Generator[TextAdded, None, tuple[str, Usage]]:
+        text = ""
+        with contextlib.closing(self.llm.write(messages, ANSWER_TOKENS)) as writing:
+            while True:
+                try:
+                    piece = next(writing)
+                except StopIteration as end:
+                    return text, end.value
+                clock.mark("first_word")
+                text += piece
+                yield TextAdded(piece)
 
     def _write_whole(self, messages: Sequence[prompts.Message], max_tokens: int) -> str:
         return "".join(self.llm.write(messages, max_tokens))
