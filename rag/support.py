@@ -13,6 +13,7 @@ from index.words import STOP_WORDS, content_stems, fold, stem
 from rag.answer import EvidenceSentence, Support
 
 # Share of the words that has to stand in the evidence; with every name and number there, paraphrase may go further.
+# Set by hand, not tuned yet.
 SUPPORTED_COVERAGE = 0.6
 SUPPORTED_WITH_SPECIFICS = 0.3
 PARTIAL_COVERAGE = 0.35
