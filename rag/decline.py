@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answer import Support
-
 DECLINED_TEXT = "The articles do not say."
 
 # Logistic regression of "answerable" on the best hit's cosine; docs/tuning.md says on which questions.
@@ -51,15 +49,15 @@ def nearness(cosine: float) -> float:
     return 1 / (1 + math.exp(-(_SLOPE * cosine + _OFFSET)))
 
 
-def decide(written: str, supports: Sequence[Support], cosine: float) -> Decision:
+def decide(written: str, bare: Sequence[bool], cosine: float) -> Decision:
     """Decide from how near the articles come to the question, what was written, and what that rests on.
 
     Args:
-        supports: of each sentence that was written.
+        bare: for each sentence that was written, whether it rests on nothing at all: no sentence to cite, or names
+            that no article supplied. What is merely unsupported is shown as such.
         cosine: of the best hit to the question.
     """
     confidence = nearness(cosine)
-    nothing_holds = all(support is Support.UNSUPPORTED for support in supports)
-    if confidence < THRESHOLD or says_so(written) or nothing_holds:
+    if confidence < THRESHOLD or says_so(written) or all(bare):
         return Decision(True, min(confidence, MOST_WHEN_DECLINED))
     return Decision(False, confidence)

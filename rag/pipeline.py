@@ -123,7 +123,8 @@ class Assistant:
             text, usage = yield from self._write(_messages(standalone, found, asked), clock)
 
         sentences, invented = _with_citations(text, standalone, found)
-        decision = decline.decide(text, [s.support for s in sentences], nearest)
+        bare = [_is_bare(sentence, standalone, found) for sentence in sentences]
+        decision = decline.decide(text, bare, nearest)
         if decision.declined:
             sentences = ()
         yield Answered(
@@ -234,6 +235,12 @@ def _support(sentence: str, question: str, cited: Sequence[Citation], found: Seq
     articles = {citation.article for citation in cited}
     around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
     return support.check(sentence, question, [citation.quote for citation in cited], around)
+
+
+def _is_bare(sentence: AnswerSentence, question: str, found: Sequence[EvidenceSentence]) -> bool:
+    if not sentence.citations:
+        return True
+    return sentence.support is Support.UNSUPPORTED and support.invents(sentence.text, question, found)
 
 
 class _Clock:

@@ -87,6 +87,12 @@ def supporting(
     return tuple(chosen)
 
 
+def invents(sentence: str, given: str, evidence: Sequence[EvidenceSentence]) -> bool:
+    """Whether a sentence names something that neither the question nor any of the evidence does."""
+    texts = [text for e in evidence for text in (e.text, e.article.title)]
+    return bool(specifics(sentence) - _held([given, *texts]))
+
+
 def specifics(text: str) -> set[str]:
     """Numbers as digits, and the stems of words that are written with a capital inside a sentence."""
     names = {stem(word) for name in _NAME.findall(text) for word in _words_of(name)}

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer import Support
 from rag.decline import decide, says_so
-
-YES, PART, NO = Support.SUPPORTED, Support.PARTIAL, Support.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -44,22 +41,21 @@ def test_an_answer_is_not_taken_for_a_refusal(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "supports", "declined"),
+    ("written", "bare", "declined"),
     [
-        ("It opened in 2007.", [YES], False),
-        ("It opened in 2007.", [PART], False),
-        ("It opened in 2007. It burned.", [YES, NO], False),
-        ("It burned.", [NO], True),
-        ("It burned. It sank.", [NO, NO], True),
-        ("The articles do not say.", [NO], True),
-        ("The articles do not say.", [YES], True),
+        ("It opened in 2007.", [False], False),
+        ("It opened in 2007. It burned.", [False, True], False),
+        ("It burned.", [True], True),
+        ("It burned. It sank.", [True, True], True),
+        ("The articles do not say.", [True], True),
+        ("The articles do not say.", [False], True),
         ("", [], True),
     ],
 )
-def test_the_decision_follows_what_was_written_and_what_holds_it(
-    written: str, supports: list[Support], declined: bool
+def test_the_decision_follows_what_was_written_and_what_it_rests_on(
+    written: str, bare: list[bool], declined: bool
 ) -> None:
-    decision = decide(written, supports, 0.7)
+    decision = decide(written, bare, 0.7)
     assert decision.declined is declined
     assert 0 <= decision.confidence <= 1
     if declined:
@@ -67,12 +63,12 @@ def test_the_decision_follows_what_was_written_and_what_holds_it(
 
 
 def test_confidence_rises_with_the_nearness_of_the_articles() -> None:
-    confidences = [decide("It opened.", [YES], cosine).confidence for cosine in (-1.0, 0.0, 0.3, 0.5, 0.8, 1.0)]
+    confidences = [decide("It opened.", [False], cosine).confidence for cosine in (-1.0, 0.0, 0.3, 0.5, 0.8, 1.0)]
     assert confidences == sorted(confidences)
     assert 0 < confidences[0] < 0.01
     assert 0.9 < confidences[-1] < 1
 
 
 def test_what_no_article_comes_near_is_declined_whatever_was_written() -> None:
-    assert decide("It opened in 2007.", [YES], 0.1).declined
-    assert not decide("It opened in 2007.", [YES], 0.5).declined
+    assert decide("It opened in 2007.", [False], 0.1).declined
+    assert not decide("It opened in 2007.", [False], 0.5).declined
