@@ -48,7 +48,9 @@ class LLM:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: LocalServer | None = None
-        self._warming: threading.Thread | None = None
+        self._prefix: list[dict[str, str]] = []
+        self._warming = threading.Lock()
+        self._warmed: int | None = None  # the process id of the server that has read the prefix
         self.context_tokens = settings.context_tokens
         self.name = settings.model if settings.endpoint else model_path(settings).stem
 
@@ -57,18 +59,19 @@ class LLM:
         either; nothing to do for an endpoint."""
         if self._settings.endpoint:
             return
-        server = self.local_server
-        server.start()
-        messages = [{"role": message.role, "content": message.content} for message in prefix]
+        self._prefix = [{"role": message.role, "content": message.content} for message in prefix]
+        self.local_server.start()
+        threading.Thread(target=self._warm, name="warming", daemon=True).start()
 
-        def warm() -> None:
-            # A model that can't be loaded is said when it is asked, to whoever asks.
-            with contextlib.suppress(ModelError):
-                server.warm(messages)
-
-        if messages:
-            self._warming = threading.Thread(target=warm, name="warming", daemon=True)
-            self._warming.start()
+    def _warm(self) -> None:
+        """Have the prefix read by the server that runs now; a server that was started again has to read it again, or
+        its answers would differ in the last digits, and now and then in a word."""
+        with self._warming:
+            if self._prefix and (self._warmed is None or self._warmed != self.local_server.pid):
+                # A model that can't be loaded is said when it is asked, to whoever asks.
+                with contextlib.suppress(ModelError):
+                    self.local_server.warm(self._prefix)
+                    self._warmed = self.local_server.pid
 
     def close(self) -> None:
         if self._server:
@@ -96,8 +99,7 @@ class LLM:
         from llama_index.core.llms import ChatMessage
 
         chat = [ChatMessage(role=message.role, content=message.content) for message in messages]
-        if self._warming:
-            self._warming.join()
+        self._warm()
         usage = Usage()
         # A client for each answer: closing it is what closes the HTTP stream, and that frees the server's slot.
         # Closing LlamaIndex's generator does not. A proxy of the environment is not for the loopback interface.

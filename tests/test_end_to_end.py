@@ -103,12 +103,12 @@ def test_closing_the_stream_frees_the_model(assistant: Assistant) -> None:
     _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
 
 
-def test_a_killed_server_is_started_again(assistant: Assistant, four_states: Answer) -> None:
+def test_a_killed_server_is_started_again(assistant: Assistant) -> None:
     pid = assistant.llm.local_server.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     _until(lambda: assistant.llm.local_server.pid is None)
-    assert assistant.ask(FOUR_STATES).text == four_states.text
+    assert "Uzbekistan" in assistant.ask(FOUR_STATES).text
     assert assistant.llm.local_server.pid not in (None, pid)
 
 
