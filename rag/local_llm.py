@@ -123,6 +123,8 @@ class LocalServer:
                         old.unlink(missing_ok=True)
                     (self._slots / partial).replace(self._slots / name)
             except (httpx.HTTPError, OSError) as error:
+                if self._process is None:  # closed meanwhile: nothing went wrong
+                    return
                 log.warning("The prompt's prefix could not be prepared: %s", error)
                 (self._slots / name).unlink(missing_ok=True)  # it may be what the child died of
 
