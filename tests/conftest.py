@@ -162,6 +162,13 @@ def add(corpus: Index) -> Callable[..., tuple[dict[str, Outcome], Summary]]:
     return add
 
 
+class _QuietServer(http.server.ThreadingHTTPServer):
+    """A client that hangs up is part of the test and not an error to print."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 class Endpoint:
     """A tiny server that speaks as much of OpenAI's protocol as Dateline uses; a test sets what it answers."""
 
@@ -174,7 +181,7 @@ class Endpoint:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.hung_up = threading.Event()  # the client went away while we were writing
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
