@@ -1,69 +1,493 @@
-"""`dateline eval`: the command. Wiring and printing only."""
+"""`dateline eval …`: the commands. Wiring and printing only."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
-from evals.run import Item, Report, run, to_json
-from index.errors import GoldError
-from index.settings import load_settings
+from evals import compare as comparing
+from evals import gate as gating
+from evals import report as reports
+from evals import sweep as sweeping
+from evals.drafting import Draft, write_drafts
+from evals.drafting import draft as propose
+from evals.gold import write_gold
+from evals.importing import Format, import_gold, write_articles
+from evals.judge import Judge
+from evals.metrics import calibration, risk_coverage
+from evals.record import Item, Record, load, run_path, save, write_whole
+from evals.run import run as run_questions
+from evals.scoring import LAYERS, METRICS
+from evals.statistics import share
+from index.article import Article
+from index.errors import GoldError, ReadError
+from index.reading import find_files, read_file
+from index.search import Index
+from index.settings import Settings, load_settings
+from prompts import Message
+from rag.llm import LLM
 
 _HERE = Path(__file__).parent
 SEEDS_GOLD = _HERE / "gold" / "seeds.jsonl"
 SEEDS_CORPUS = _HERE.parent / "seeds" / "articles"
 
+# What --set takes, and the environment variable of each, so that both are checked alike.
+_SETTABLE = {
+    "embedder": "DATELINE_EMBEDDER",
+    "model": "DATELINE_MODEL",
+    "endpoint": "DATELINE_LLM_ENDPOINT",
+    "context_tokens": "DATELINE_LLM_CONTEXT",
+    "evidence_tokens": "DATELINE_EVIDENCE_TOKENS",
+}
+_STEPS = ("error", "retrieval", "evidence", "declining", "reading", "citing")
+_CORPUS_HELP = "A file or folder with the articles that the questions are about; your own corpus if left away."
+_SET_HELP = f"Another value of a setting for this run: {', '.join(_SETTABLE)}."
 
-@click.command(epilog="Example: dateline eval --sample 10 --out run.json")
-@click.argument("gold", required=False, type=click.Path(path_type=Path))
-@click.option("--corpus", type=click.Path(path_type=Path), help="The articles that the questions are about.")
-@click.option("--sample", type=click.IntRange(1), help="Ask only so many questions, spread evenly.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write figures and every item to this JSON file.")
-@click.option("--json", "as_json", is_flag=True, help="Print figures and every item as one JSON object.")
-def command(gold: Path | None, corpus: Path | None, sample: int | None, out: Path | None, as_json: bool) -> None:
-    """Ask gold questions and print how good the answers are; the starter corpus and its questions by default.
+_path = click.Path(path_type=Path)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_corpus = click.option("--corpus", type=_path, help=_CORPUS_HELP)
+_sample = click.option("--sample", type=click.IntRange(1), help="Ask only so many questions, always the same ones.")
+_fresh = click.option("--fresh", is_flag=True, help="Ask again what was asked before with the same settings.")
 
-    The corpus is indexed apart from your own. Each figure stands with n and a 95% interval.
+
+@click.group(invoke_without_command=True, epilog="Example: dateline eval run --sample 16 --name before")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Ask gold questions, measure the answers, compare runs.
+
+    \b
+    dateline eval                       the questions about the starter corpus
+    dateline eval run my-gold.jsonl     questions about your own corpus
+    dateline eval compare BEFORE AFTER  what a change did, with 95% intervals
+    dateline eval report RUN            one HTML file to read and to pass on
     """
-    if gold and not corpus:
-        raise click.UsageError("GOLD needs --corpus: the articles that its questions are about")
-    gold, corpus = gold or SEEDS_GOLD, corpus or SEEDS_CORPUS
-    if not corpus.exists():
-        raise GoldError(
-            f"There is no corpus at {corpus}; name one with --corpus, or run this in Dateline's own folder."
-        )
-    if out and not out.parent.is_dir():
-        raise GoldError(f"There is no folder {out.parent} to write {out.name} to.")
-    with tqdm(desc="asking", unit=" questions", disable=None) as bar:
+    if context.invoked_subcommand is None:
+        context.invoke(run)
 
-        def progress(item: Item, done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
 
-        report = run(gold, corpus, load_settings(), sample, progress)
-    text = json.dumps(to_json(report), ensure_ascii=False, indent=None if as_json else 1)
+@command.command(
+    epilog="Example: dateline eval run my-gold.jsonl --corpus articles/ --set evidence_tokens=600 --name more"
+)
+@click.argument("gold", required=False, type=_path)
+@_corpus
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
+@_sample
+@click.option("--name", default="", help="What to call the run; otherwise the gold file's name and the time.")
+@_fresh
+@click.option(
+    "--judge", "with_judge", is_flag=True, help="Also have the LLM judge the answers; never part of the gate."
+)
+@click.option("--out", type=_path, help="Write the report here too: .html, .md or .json.")
+@_as_json
+def run(
+    gold: Path | None,
+    corpus: Path | None,
+    assignments: tuple[str, ...],
+    sample: int | None,
+    name: str,
+    fresh: bool,
+    with_judge: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask the questions of GOLD and print how good the answers are.
+
+    Without GOLD, the project's own questions about the starter corpus are asked. Each figure stands with n and a 95%
+    interval. A run that was stopped or killed goes on where it was when it is started again.
+    """
+    gold, corpus = _subject(gold, corpus)
+    settings = _configured({key: _only(key, values) for key, values in _assigned(assignments).items()})
     if out:
-        out.write_text(text + "\n", encoding="utf-8")
-    click.echo(text if as_json else _table(report))
+        _check_target(out)
+    judging: AbstractContextManager[Judge | None] = _judge(settings) if with_judge else contextlib.nullcontext()
+    with _Bars(fresh) as bars, judging as judge:
+        record = run_questions(
+            gold, corpus, settings, sample=sample, name=name, fresh=fresh, judge=judge, progress=bars
+        )
+    kept = _keep(record, settings)
+    if out:
+        _write(out, record)
+    click.echo(_json(record.to_json()) if as_json else _table(record))
+    click.echo(f"\nKept as {record.name}: {kept}", err=True)
+    _finish(record)
 
 
-def _table(report: Report) -> str:
-    lines = [f"{name}: {value}" for name, value in report.settings.items()]
-    lines += ["", f"{'':42}{'value':>7}{'n':>5}   95% interval"]
-    lines += [f"{name:42}{f.value:7.3f}{f.n:5}   {f.low:.3f}–{f.high:.3f}" for name, f in report.figures.items()]
-    lines += ["", "medians"]
-    lines += [f"{name:42}{value:7.0f}" for name, value in report.medians.items()]
-    if wrong := [item for item in report.items if not item.scores["right"]]:
-        lines += ["", f"not right ({len(wrong)})", *(_line(item) for item in wrong)]
-    return "\n".join(lines)
+@command.command("compare", epilog="Example: dateline eval compare before after")
+@click.argument("a")
+@click.argument("b")
+@_as_json
+def compare(a: str, b: str, as_json: bool) -> None:
+    """Say what run B does better or worse than run A; each is a name or a file.
+
+    Questions are compared one by one: differences with bootstrap 95% intervals, McNemar's test for what is right or
+    wrong and a permutation test otherwise, corrected for the number of metrics (Holm).
+    """
+    home = load_settings().home
+    found = comparing.compare(load(a, home), load(b, home))
+    click.echo(_json(comparing.to_json(found)) if as_json else _safe(comparing.to_text(found)))
 
 
-def _line(item: Item) -> str:
-    wanted: Any = item.question.answers or item.question.must or "declined"
-    told = " ".join(item.answer.text.split())
-    asked = f"{item.question.id} {item.question.kind.value}: {item.question.question}"
-    return f"{asked}\n    wanted {wanted}\n    got    {told}"
+@command.command("sweep", epilog="Example: dateline eval sweep --set evidence_tokens=300,480,700 --sample 16")
+@click.argument("gold", required=False, type=_path)
+@_corpus
+@click.option("--set", "assignments", multiple=True, required=True, metavar="KEY=VALUE,VALUE", help=_SET_HELP)
+@_sample
+@_fresh
+@_as_json
+def sweep(
+    gold: Path | None, corpus: Path | None, assignments: tuple[str, ...], sample: int | None, fresh: bool, as_json: bool
+) -> None:
+    """Ask the same questions with every combination of settings, and print quality against time."""
+    gold, corpus = _subject(gold, corpus)
+    settings = load_settings()
+    grid = {
+        key: [getattr(_configured({key: value}), key) for value in values]
+        for key, values in _assigned(assignments).items()
+    }
+    records: list[Record] = []
+
+    def keep(record: Record) -> None:
+        _keep(record, settings)
+        records.append(record)
+
+    with _Bars(fresh) as bars:
+        found = sweeping.sweep(gold, corpus, settings, grid, keep, sample=sample, fresh=fresh, progress=bars)
+    click.echo(_json(sweeping.to_json(found)) if as_json else _safe(sweeping.to_text(found)))
+    _finish(records[0])
+
+
+@command.command("report", epilog="Example: dateline eval report after --against before --out after.html")
+@click.argument("name", metavar="RUN")
+@click.option("--out", type=_path, help="Where to write: .html, .md or .json; RUN.html if left away.")
+@click.option("--against", metavar="OTHER", help="Compare with this run in the report (.html).")
+def report(name: str, out: Path | None, against: str | None) -> None:
+    """Write a run, a name or a file, as one file to read: HTML, Markdown or JSON."""
+    home = load_settings().home
+    record = load(name, home)
+    out = out or Path(f"{record.name}.html")
+    _check_target(out)
+    if against and out.suffix != ".html":
+        raise click.UsageError("--against needs a report in HTML")
+    _write(out, record, load(against, home) if against else None)
+    click.echo(f"{out} is written.", err=True)
+
+
+@command.command("gate", epilog="Example: dateline eval gate evals/baseline.json")
+@click.argument("baseline")
+@click.argument("name", required=False, metavar="[RUN]")
+@_as_json
+def gate(baseline: str, name: str | None, as_json: bool) -> None:
+    """Fail, with exit code 1, if RUN does worse than BASELINE; each is a name or a file.
+
+    Without RUN, the baseline's questions about the starter corpus are asked now. Only a supported regression fails
+    (one-sided p < .05, corrected for the number of metrics), or an exact one: a citation that is not the article's
+    text, an error, a question that is missing.
+    """
+    settings = load_settings()
+    before = load(baseline, settings.home)
+    if name:
+        after = load(name, settings.home)
+    else:
+        with _Bars() as bars:
+            after = run_questions(
+                SEEDS_GOLD, SEEDS_CORPUS, settings, only=[item.id for item in before.items], progress=bars
+            )
+        click.echo(f"Kept as {after.name}: {_keep(after, settings)}", err=True)
+    decision = gating.gate(before, after)
+    click.echo(_json(gating.to_json(decision)) if as_json else _safe(gating.to_text(decision)))
+    if not decision.passed:
+        sys.exit(1)
+
+
+@command.command("draft", epilog="Example: dateline eval draft --out drafts.jsonl --n 20")
+@click.option("--out", type=_path, required=True, help="A new file to write the drafts to.")
+@click.option("--n", default=10, show_default=True, type=click.IntRange(1), help="How many questions.")
+@click.option("--corpus", type=_path, help="A file or folder of articles; your own corpus if left away.")
+def draft(out: Path, n: int, corpus: Path | None) -> None:
+    """Propose questions about articles with the LLM, for you to review and mend.
+
+    Each row says `"reviewed": false`, and counts in no run until somebody has read it and made that true.
+    """
+    settings = load_settings()
+    _check_folder(out)
+    articles = _articles(corpus, settings)
+    with _writer(settings) as (write, _), tqdm(total=n, desc="drafting", unit=" questions", disable=None) as bar:
+
+        def shown() -> Iterator[Draft]:
+            for tried in propose(articles.values(), write, n):
+                bar.update(tried.question is not None)
+                yield tried
+
+        found = write_drafts(out, shown())
+    click.echo(f"{found.written} drafts in {out}, {found.dropped} proposals dropped. Review each, then set `reviewed`.")
+
+
+@command.command(
+    "import", epilog="Example: dateline eval import dev-v1.1.json --out gold.jsonl --articles articles.jsonl"
+)
+@click.argument("file", type=_path)
+@click.option("--out", type=_path, required=True, help="Where to write the gold questions.")
+@click.option(
+    "--format",
+    "form",
+    default="auto",
+    show_default=True,
+    type=click.Choice([form.value for form in Format]),
+    help="What FILE is.",
+)
+@click.option("--articles", type=_path, help="Where to write the articles that FILE brings along, for --corpus.")
+@click.option("--corpus", type=_path, help="The articles that a CSV quotes.")
+def import_(file: Path, out: Path, form: str, articles: Path | None, corpus: Path | None) -> None:
+    """Turn questions of another format into gold questions; rows that can't be used are named."""
+    for target in (out, articles):
+        if target:
+            _check_folder(target)
+    found = import_gold(file, form, _articles(corpus, load_settings()) if corpus else None)
+    write_gold(out, found.questions)
+    click.echo(f"{len(found.questions)} questions in {out}.")
+    if articles:
+        write_articles(articles, found.articles)
+        click.echo(f"{len(found.articles)} articles in {articles}.")
+    elif found.articles:
+        click.echo(f"FILE brings {len(found.articles)} articles along; --articles keeps them.", err=True)
+    if found.problems:
+        _tell_broken([(row.line, row.problem) for row in found.problems], file.name)
+        sys.exit(1)
+
+
+# What the commands are given
+
+
+def _subject(gold: Path | None, corpus: Path | None) -> tuple[Path, Path | None]:
+    """The gold file and its corpus; the seeds' for none."""
+    if gold is None:
+        gold, corpus = SEEDS_GOLD, corpus or SEEDS_CORPUS
+    if corpus and not corpus.exists():
+        raise GoldError(
+            f"There is no corpus at {corpus}; name another with --corpus, or run this in Dateline's folder."
+        )
+    return gold, corpus
+
+
+def _assigned(assignments: tuple[str, ...]) -> dict[str, list[str]]:
+    """KEY=VALUE,VALUE → the values of each key."""
+    found: dict[str, list[str]] = {}
+    for assignment in assignments:
+        key, equals, values = assignment.partition("=")
+        if key not in _SETTABLE or not equals or not values:
+            raise click.UsageError(
+                f"--set {assignment} is not KEY=VALUE of a known key; known are {', '.join(_SETTABLE)}"
+            )
+        found[key] = values.split(",")
+    return found
+
+
+def _only(key: str, values: list[str]) -> str:
+    if len(values) != 1:
+        raise click.UsageError(f"--set {key} takes one value in a run; `dateline eval sweep` tries several")
+    return values[0]
+
+
+def _configured(values: Mapping[str, str]) -> Settings:
+    """The user's settings with some set otherwise; a wrong value is a ConfigError as anywhere."""
+    return load_settings({**os.environ, **{_SETTABLE[key]: value for key, value in values.items()}})
+
+
+def _articles(corpus: Path | None, settings: Settings) -> dict[str, Article]:
+    if corpus is None:
+        with Index.open(settings) as own:
+            return {row.id: own.article(row.id) for row in own.articles()}
+    articles: dict[str, Article] = {}
+    for file in find_files([corpus]):
+        for found in read_file(file) if isinstance(file, Path) else [file]:
+            if not isinstance(found, Article):
+                raise ReadError(f"{found.origin} {found.message}")
+            articles[found.id] = found
+    return articles
+
+
+def _check_folder(out: Path) -> None:
+    if not out.absolute().parent.is_dir():
+        raise GoldError(f"There is no folder {out.parent} to write {out.name} to.")
+
+
+def _check_target(out: Path) -> None:
+    _check_folder(out)
+    if out.suffix not in (".html", ".md", ".json"):
+        raise click.UsageError(f"--out {out}: a report is .html, .md or .json")
+
+
+@contextlib.contextmanager
+def _writer(settings: Settings) -> Iterator[tuple[Callable[[Sequence[Message], int], str], str]]:
+    """The LLM as a function from messages to text, and its name; loaded when it is first called."""
+    llm = LLM(settings)
+
+    def write(messages: Sequence[Message], max_tokens: int) -> str:
+        return "".join(llm.write(messages, max_tokens))
+
+    try:
+        yield write, llm.name
+    finally:
+        llm.close()
+
+
+@contextlib.contextmanager
+def _judge(settings: Settings) -> Iterator[Judge]:
+    with _writer(settings) as (write, name):
+        yield Judge(write, name)
+
+
+# What the commands leave behind and print
+
+
+class _Bars:
+    """A progress bar a step with rate and remaining time, where somebody watches. Ctrl-C says how to go on."""
+
+    def __init__(self, fresh: bool = False) -> None:
+        self._again = "the same command without --fresh" if fresh else "the same command"
+        self._bars: dict[str, tqdm[Any]] = {}
+        self._done: dict[str, tuple[int, int]] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        before, _ = self._done.get(step, (0, 0))
+        if step not in self._bars or done < before:  # the next run of a sweep begins anew
+            self._close(step)
+            before = 0
+            scale = {"unit": "B", "unit_scale": True} if step == "indexing" else {"unit": " questions"}
+            self._bars[step] = tqdm(total=total, desc=step, disable=None, leave=False, **scale)
+        self._bars[step].update(done - before)
+        self._done[step] = done, total
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for step in list(self._bars):
+            self._close(step)
+        if kind is KeyboardInterrupt:
+            done, total = self._done.get("asking", (0, 0))
+            told = f"{done} of {total} questions are answered and kept" if total else "Nothing was asked yet"
+            click.echo(f"\nStopped. {told}; {self._again} goes on from there.", err=True)
+            sys.exit(130)
+
+    def _close(self, step: str) -> None:
+        if step in self._bars:
+            self._bars.pop(step).close()
+
+
+def _keep(record: Record, settings: Settings) -> Path:
+    path = run_path(settings.home, record.name)
+    save(record, path)
+    return path
+
+
+def _write(out: Path, record: Record, against: Record | None = None) -> None:
+    if out.suffix == ".json":
+        save(record, out)
+    elif out.suffix == ".md":
+        write_whole(out, reports.to_markdown(record))
+    else:
+        write_whole(out, reports.to_html(record, comparing.compare(against, record) if against else None))
+
+
+def _finish(record: Record) -> None:
+    """Exit code 1 with the gold rows that can't be used, if there are any; everything else was asked."""
+    if record.gold["broken"]:
+        _tell_broken([(row["line"], row["problem"]) for row in record.gold["broken"]], record.gold["name"])
+        sys.exit(1)
+
+
+def _tell_broken(rows: list[tuple[int, str]], name: str) -> None:
+    click.echo(f"\n{len(rows)} rows of {name} can't be used:", err=True)
+    for line, problem in rows:
+        click.echo(_safe(f"  line {line}: {problem}"), err=True)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _table(record: Record) -> str:
+    asked, of = record.gold["asked"], record.gold["questions"]
+    lines = [
+        f"{record.name}: {asked} of {of} questions of {record.gold['name']} about the {record.corpus['articles']} "
+        f"articles of {record.corpus['name']}, {record.models['llm']}",
+        "",
+        f"{'':20}{'value':>8}{'n':>5}   95% interval  unscored",
+    ]
+    for layer in LAYERS:
+        if rows := _layer(record, layer):
+            lines += [layer, *rows]
+    lines += _confidence(record) + _by_kind(record) + _failures(record.items)
+    return _safe("\n".join(lines))
+
+
+def _layer(record: Record, layer: str) -> list[str]:
+    figures, medians, unscored = record.figures(), record.medians(), record.unscored()
+    rows = []
+    for name, metric in METRICS.items():
+        if metric.layer != layer:
+            continue
+        left = f"{unscored[name]:8}" if name in unscored else f"{'':8}"
+        if figure := figures.get(name):
+            shown = f"{figure.value:8.3f}{figure.n:5}   {figure.low:.3f}–{figure.high:.3f}"
+        elif name in medians:
+            shown = f"{medians[name]:8.0f}{len(record.values(name)):5}   {'median':11}"
+        elif name in unscored:
+            shown = f"{'–':>8}{0:5}   {'':11}"
+        else:
+            continue
+        rows.append(f"  {name:18}{shown}  {left}  {metric.label}")
+    return rows
+
+
+def _confidence(record: Record) -> list[str]:
+    given = [i for i in record.items if i.answer and not i.answer["declined"] and "right" in i.scores]
+    if not given:
+        return []
+    confidences, right = [float(i.answer["confidence"]) for i in given if i.answer], [i.scores["right"] for i in given]
+    area, error = risk_coverage(confidences, right).area, calibration(confidences, right).error
+    return [
+        "confidence",
+        f"  {'aurc':18}{area:8.3f}{len(given):5}{'':26}area under risk and coverage, lower is better",
+        f"  {'ece':18}{error:8.3f}{len(given):5}{'':26}expected calibration error, lower is better",
+    ]
+
+
+def _by_kind(record: Record) -> list[str]:
+    lines = ["", "right, by kind"]
+    for kind in dict.fromkeys(sorted(item.kind for item in record.items)):
+        if scores := [i.scores["right"] for i in record.items if i.kind == kind and "right" in i.scores]:
+            found = share(scores)
+            lines.append(f"  {kind:18}{found.value:8.3f}{found.n:5}   {found.low:.3f}–{found.high:.3f}")
+    return lines
+
+
+def _failures(items: tuple[Item, ...]) -> list[str]:
+    failed = [item for item in items if item.failure]
+    if not failed:
+        return []
+    counts = Counter(item.failure for item in failed)
+    steps = ", ".join(f"{step} {counts[step]}" for step in _STEPS if counts[step])
+    return ["", f"{len(failed)} of {len(items)} failed, first at: {steps}", *(_failure(item) for item in failed)]
+
+
+def _failure(item: Item) -> str:
+    wanted = " | ".join(item.answers) or " + ".join("/".join(group) for group in item.must) or "declining"
+    asked = f"  {item.id} {item.kind}, {item.failure}: {item.question}"
+    return f"{asked}\n    wanted {wanted}\n    got    {comparing.told(item)}"
+
+
+def _safe(text: str) -> str:
+    """Text of articles, questions and models without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -1,172 +1,449 @@
-"""One evaluation run: index the corpus apart from the user's own, ask every question, measure every answer."""
+"""One evaluation run: index the corpus apart from the user's own, ask every question, measure every answer.
+
+Nothing is done twice: a corpus is indexed once, and an answer is kept as soon as it is there, under a digest of
+everything that determines it. A run that was killed is therefore continued by running it again.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
-import tempfile
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import filelock
+
+import index
 import prompts
-from evals import metrics
-from evals.gold import GoldQuestion, Kind, read_gold
-from evals.metrics import Passage, Share
+from evals.gold import GoldQuestion, GoldSet, read_gold, to_row
+from evals.judge import Judge
+from evals.record import Item, Record, code_hash, environment, package_version, run_path, write_whole
+from evals.scoring import Embedding, Scores, failure, score
+from index.article import Article
+from index.embedding import Embedder
+from index.errors import GoldError, ModelError, ReadError
+from index.ingest import Outcome
+from index.reading import ReadProblem, find_files
+from index.search import Hit, Index
 from index.settings import Settings
-from rag.answer import Answer
+from rag.answer import Answer, Turn
+from rag.model_file import QWEN_1_5B, prepare
 from rag.pipeline import Assistant
 
-_RANKED = 50  # chunks looked at for the ranking of articles
+RANKED = 50  # chunks that a record keeps, enough for ten articles of a ranking
+_FORMAT = 1  # of a cached answer; to be raised with every change of what `_told` keeps
+# The modules of index/ that a stored corpus comes out of; the others only read it.
+_MAKES_INDEX = ("article", "reading", "splitting", "embedding", "words", "ingest", "ledger", "vectors")
+_NOT_FOR_ANSWERS = {"judge", "draft"}  # templates that no answer comes from
+
+Progress = Callable[[str, int, int], None]  # step, done, total
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+class Asker(Protocol):
+    """Whoever answers questions about one corpus: Dateline's assistant, or a corpus held in memory."""
+
+    @property
+    def articles(self) -> Mapping[str, Article]:
+        """The corpus by article id."""
+        ...
+
+    @property
+    def embedder(self) -> Embedding: ...
+
+    @property
+    def determinants(self) -> Mapping[str, Any]:
+        """Everything that determines an answer beside the question, as JSON; see `determinants`."""
+        ...
+
+    def ask(self, question: str, history: Sequence[Turn], asked: str) -> tuple[Sequence[Hit], Answer]:
+        """The ranked chunks of a question, best first, and its answer.
+
+        Raises:
+            DatelineError: the question can't be answered; ModelError where no other could be either.
+        """
+        ...
+
+
+class AssistantAsker:
+    """`rag.pipeline.Assistant` as people use it; the LLM is only loaded once there is something to ask."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._assistant = Assistant(settings)
+        self._started = False
+
+    def __enter__(self) -> AssistantAsker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._assistant.close()
+
+    @cached_property
+    def articles(self) -> Mapping[str, Article]:
+        return {row.id: self._assistant.article(row.id) for row in self._assistant.articles()}
+
+    @property
+    def embedder(self) -> Embedding:
+        return self._assistant.index.embedder
+
+    @cached_property
+    def determinants(self) -> Mapping[str, Any]:
+        return determinants(self._settings, self._assistant.index.embedder.fingerprint, self.articles)
+
+    def ask(self, question: str, history: Sequence[Turn], asked: str) -> tuple[Sequence[Hit], Answer]:
+        if not self._started:
+            self._assistant.start()
+            self._started = True
+        answer = self._assistant.ask(question, history=history, asked=asked)
+        return self._assistant.index.search(answer.standalone, RANKED, asked=asked), answer
+
+
+def determinants(settings: Settings, fingerprint: str, articles: Mapping[str, Article]) -> dict[str, Any]:
+    """What determines an answer beside the question: settings, prompts, models, code and corpus, by digests.
+
+    Args:
+        fingerprint: the embedder's.
+
+    Raises:
+        ModelError: there is no such model file.
+    """
+    return {
+        "settings": plain_settings(settings),
+        "prompts": {name: digest for name, digest in prompts.versions().items() if name not in _NOT_FOR_ANSWERS},
+        "models": {"llm": settings.model, "llm_digest": _model_digest(settings), "embedder": fingerprint},
+        "llama.cpp": package_version("xllamacpp"),
+        "code": code_hash(),
+        "corpus": _digest(sorted((article.id, article.digest) for article in articles.values())),
+        "ranked": RANKED,
+    }
+
+
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a record may show: those that shape an answer, without folders and the key."""
+    values = dataclasses.asdict(settings)
+    return {name: value for name, value in values.items() if name not in ("home", "cache", "api_key")}
 
 
 @dataclass(frozen=True)
-class Item:
-    """One question, its answer, and what was measured; a metric that does not apply is absent."""
+class AnswerCache:
+    """Answers in a folder, one small file each; `fresh` looks none up and writes all anew."""
 
-    question: GoldQuestion
-    answer: Answer
-    scores: dict[str, float]
+    folder: Path
+    fresh: bool = False
 
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was put under the key; None for nothing, or for a file that is damaged."""
+        try:
+            value = None if self.fresh else json.loads(self._path(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
 
-@dataclass(frozen=True)
-class Report:
-    """A run: its settings, every item, and the figures in the order in which they are printed."""
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        write_whole(self._path(key), json.dumps(value, ensure_ascii=False))
 
-    settings: dict[str, str]
-    items: tuple[Item, ...]
-    figures: dict[str, Share]
-    medians: dict[str, float]
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
 
 
 def run(
     gold: Path,
-    corpus: Path,
+    corpus: Path | None,
     settings: Settings,
+    *,
     sample: int | None = None,
-    progress: Callable[[Item, int, int], None] = lambda item, done, total: None,
-) -> Report:
-    """Ask the questions of `gold` about the articles of `corpus`, in a data directory that is thrown away.
+    only: Collection[str] = (),
+    name: str = "",
+    fresh: bool = False,
+    judge: Judge | None = None,
+    progress: Progress = _silent,
+    open_asker: Callable[[Settings], AbstractContextManager[Asker]] = AssistantAsker,
+) -> Record:
+    """Ask the questions of `gold` about the articles of `corpus` and measure the answers.
 
     Args:
-        sample: ask only so many, spread evenly over the file.
-        progress: gets each item as it is done, how many are done, and how many there are.
+        corpus: a file or folder of articles, indexed apart; None for what `settings.home` holds.
+        sample: ask only so many, the same ones in whatever order the file is.
+        only: ask only those of these ids.
+        name: of the run; made of the gold file's and the time if it is left away.
+        fresh: ask again what was asked before.
+        judge: gives its opinion of every answer, once all are there.
+        progress: gets (step, done, total); the steps are indexing, asking and judging.
 
     Raises:
-        GoldError: bad rows in `gold`.
-        ReadError: nothing to read in `corpus`.
-        ModelError: the model can't be used.
+        GoldError: no usable question in `gold`, or a name that can't be one or is taken.
+        ReadError: an article of `corpus` can't be read.
+        ModelError: the model can't be used; what was asked is kept.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="dateline-eval-") as home,
-        Assistant(dataclasses.replace(settings, home=Path(home))) as assistant,
-    ):
-        assistant.start()
-        assistant.index.add([corpus])
-        articles = {row.id: assistant.article(row.id) for row in assistant.articles()}
-        questions = _spread(read_gold(gold, articles), sample)
-        items: list[Item] = []
-        for question in questions:
-            items.append(_item(assistant, question))
-            progress(items[-1], len(items), len(questions))
-        return Report(_record(assistant, gold, corpus), tuple(items), _figures(items), _medians(items))
-
-
-def _item(assistant: Assistant, question: GoldQuestion) -> Item:
-    answer = assistant.ask(question.question, history=question.history, asked=question.asked)
-    hits = assistant.index.search(answer.standalone, _RANKED)
-    ranked = list(dict.fromkeys(hit.article.id for hit in hits))
-    return Item(question, answer, _scores(question, answer, ranked, assistant))
-
-
-def _scores(question: GoldQuestion, answer: Answer, ranked: Sequence[str], assistant: Assistant) -> dict[str, float]:
-    scores = {"right": float(metrics.is_right(question, answer.text, answer.declined))}
-    if question.answerable:
-        gold_articles = {sentence.article for sentence in question.gold}
-        scores["hit@1"] = metrics.hit_at(ranked, gold_articles, 1)
-        scores["hit@3"] = metrics.hit_at(ranked, gold_articles, 3)
-        scores["mrr@10"] = metrics.reciprocal_rank(ranked, gold_articles)
-        evidence = [Passage(e.article.id, e.start, e.end) for e in answer.evidence]
-        scores["gold in evidence"] = metrics.gold_recall(evidence, question.gold)
-        scores["false refusals"] = float(answer.declined)
-    if question.kind is Kind.UNANSWERABLE:
-        scores["unanswerable declined"] = float(answer.declined)
-    if answer.declined:
-        return scores
-    cited = [Passage(c.article, c.start, c.end) for c in answer.citations]
-    exact = [assistant.article(c.article).text[c.start : c.end] == c.quote for c in answer.citations]
-    if cited:
-        scores["citations exact"] = sum(exact) / len(exact)
-        if question.answerable:
-            scores["citation precision"] = metrics.gold_precision(cited, question.gold)
-    if question.answerable:
-        scores["citation recall"] = metrics.gold_recall(cited, question.gold)
-    scores["sentences cited"] = sum(bool(s.citations) for s in answer.sentences) / len(answer.sentences)
-    scores["sentences supported"] = sum(s.support.value == "supported" for s in answer.sentences) / len(
-        answer.sentences
+    started = _now()
+    name = name or _free_name(settings.home, f"{gold.stem}-{started:%Y%m%d-%H%M%S}")
+    if run_path(settings.home, name).exists():
+        raise GoldError(f"There is a run {name!r} already: {run_path(settings.home, name)}. Name this one otherwise.")
+    home = settings.home if corpus is None else indexed(corpus, settings, progress)
+    cache = AnswerCache(settings.cache / "evals" / "answers", fresh)
+    with open_asker(dataclasses.replace(settings, home=home)) as asker:
+        gold_set = read_gold(gold, asker.articles)
+        questions = choose(gold_set.questions, sample, only)
+        if not questions:
+            raise GoldError(f"{gold} holds none of the {len(only)} questions that are to be asked of it.")
+        items = ask_items(questions, asker, cache, progress)
+        known, articles = asker.determinants, len(asker.articles)
+    if judge:
+        items = judge_items(items, questions, judge, cache, progress)
+    where = environment()
+    return Record(
+        name=name,
+        gold=_about(gold, gold_set, len(items)),
+        corpus={"name": corpus.name if corpus else "home", "articles": articles, "digest": known["corpus"]},
+        settings=plain_settings(settings),
+        prompts=known["prompts"],
+        models=known["models"],
+        judge={"model": judge.name, "prompt": judge.prompt_version} if judge else None,
+        versions=where.versions,
+        code=where.code,
+        commit=where.commit,
+        dirty=where.dirty,
+        machine=where.machine,
+        seeds={"bootstrap": 0},
+        started=f"{started:%Y-%m-%dT%H:%M:%SZ}",
+        finished=f"{_now():%Y-%m-%dT%H:%M:%SZ}",
+        items=items,
     )
-    return scores
 
 
-def _figures(items: Sequence[Item]) -> dict[str, Share]:
-    def of(metric: str, chosen: Sequence[Item] = items) -> Share:
-        return metrics.share([item.scores[metric] for item in chosen if metric in item.scores])
-
-    answerable = [item for item in items if item.question.answerable]
-    figures = {f"retrieval: {name}": of(name) for name in ("hit@1", "hit@3", "mrr@10")}
-    figures["evidence: gold sentences in it"] = of("gold in evidence")
-    figures["answers: right, answerable"] = of("right", answerable)
-    for kind in Kind:
-        figures[f"answers: right, {kind.value}"] = of("right", [i for i in items if i.question.kind is kind])
-    names = ("citations exact", "citation precision", "citation recall", "sentences cited", "sentences supported")
-    figures |= {f"citations: {name}": of(name) for name in names}
-    figures |= {f"declining: {name}": of(name) for name in ("unanswerable declined", "false refusals")}
-    return {name: figure for name, figure in figures.items() if figure.n}
+def choose(questions: Iterable[GoldQuestion], sample: int | None, only: Collection[str] = ()) -> list[GoldQuestion]:
+    """The questions to ask; a sample is drawn by the digests of the ids, so it does not depend on any order."""
+    wanted = [question for question in questions if not only or question.id in only]
+    return sorted(wanted, key=lambda question: hashlib.sha256(question.id.encode()).digest())[:sample]
 
 
-def _medians(items: Sequence[Item]) -> dict[str, float]:
-    timings = [item.answer.timings for item in items]
+def ask_items(
+    questions: Iterable[GoldQuestion], asker: Asker, cache: AnswerCache, progress: Progress = _silent
+) -> tuple[Item, ...]:
+    """Ask the questions in the order of their ids, whatever order they come in; each becomes an item.
+
+    An error of one question is its failure and does not end the others.
+
+    Raises:
+        ModelError: for the second question in a row; nobody would answer the next one either.
+    """
+    ordered = sorted(questions, key=lambda question: question.id)
+    items: list[Item] = []
+    model_failed = False
+    for question in ordered:
+        try:
+            items.append(ask_item(question, asker, cache))
+            model_failed = False
+        except ModelError as error:
+            if model_failed:
+                raise ModelError(f"{error} What was asked before is kept: run the same again to go on.") from error
+            model_failed = True
+            items.append(_failed(question, error, asker))
+        except Exception as error:  # whatever it is, it is a finding about this question
+            model_failed = False
+            items.append(_failed(question, error, asker))
+        progress("asking", len(items), len(ordered))
+    return tuple(items)
+
+
+def ask_item(question: GoldQuestion, asker: Asker, cache: AnswerCache) -> Item:
+    """Ask one question, unless its answer is in the cache, and measure the answer."""
+    history = [{"role": turn.role, "content": turn.content} for turn in question.history]
+    asked = {"question": question.question, "history": history, "asked": question.asked}
+    key = _digest({"format": _FORMAT, **asked, **asker.determinants})
+    found = cache.get(key)
+    told = found or _told(*asker.ask(question.question, question.history, question.asked))
+    if not found:
+        cache.put(key, told)
+    articles = asker.articles
+
+    def text_of(article_id: str) -> str:
+        return articles[article_id].text if article_id in articles else ""
+
+    scores = score(question, told["hits"], told["answer"], text_of, asker.embedder)
+    return _item(question, told["hits"], told["answer"], scores, cached=bool(found))
+
+
+def _told(hits: Sequence[Hit], answer: Answer) -> dict[str, Any]:
+    """What the cache keeps of an answer."""
+    return {"hits": [_hit_json(hit) for hit in hits], "answer": answer.to_json()}
+
+
+def judge_items(
+    items: Sequence[Item],
+    questions: Iterable[GoldQuestion],
+    judge: Judge,
+    cache: AnswerCache,
+    progress: Progress = _silent,
+) -> tuple[Item, ...]:
+    """The items with the judge's opinion as the score `judged`; refusals and errors are not for it to judge.
+
+    Raises:
+        ModelError: the judge's model can't be used.
+    """
+    by_id = {question.id: question for question in questions}
+    judged: list[Item] = []
+    for item in items:
+        judged.append(_judged(item, by_id[item.id], judge, cache))
+        progress("judging", len(judged), len(items))
+    return tuple(judged)
+
+
+def _judged(item: Item, question: GoldQuestion, judge: Judge, cache: AnswerCache) -> Item:
+    if item.answer is None or item.answer["declined"] or not question.answerable:
+        return item
+    said = item.answer["answer"]
+    asked = {"judge": judge.name, "prompt": judge.prompt_version, "question": to_row(question), "said": said}
+    key = _digest(asked)
+    opinion = cache.get(key)
+    if opinion is None:
+        verdict = judge.judge(question, said)
+        opinion = {"right": verdict.right, "reason": verdict.reason}
+        cache.put(key, opinion)
+    if opinion["right"] is None:
+        return dataclasses.replace(item, unscored={**item.unscored, "judged": opinion["reason"]})
+    return dataclasses.replace(item, scores={**item.scores, "judged": float(opinion["right"])})
+
+
+def indexed(corpus: Path, settings: Settings, progress: Progress = _silent) -> Path:
+    """The home of the corpus's own index, made if it is not there yet; whole, or not there at all.
+
+    Raises:
+        ReadError: something of the corpus can't be read.
+    """
+    folder = settings.cache / "evals" / "corpora"
+    home = folder / _corpus_key(corpus, Embedder(settings.embedder).fingerprint)
+    making = folder / f"{home.name}.making"
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / f"{home.name}.lock"):
+        if not home.is_dir():
+            try:
+                shutil.rmtree(making, ignore_errors=True)  # of a run that was killed
+                _make_index(corpus, dataclasses.replace(settings, home=making), progress)
+                making.rename(home)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    return home
+
+
+def _make_index(corpus: Path, settings: Settings, progress: Progress) -> None:
+    problems: list[str] = []
+
+    def report(outcome: Outcome) -> None:
+        if outcome.outcome == "failed":
+            problems.append(f"  {outcome.origin} {outcome.message}")
+
+    with Index.open(settings) as making:
+        making.add(
+            [corpus],
+            report=report,
+            progress=lambda step, done, total: progress("indexing", done, total) if step == "articles" else None,
+        )
+    if problems:
+        raise ReadError(f"{corpus} is not a corpus that figures can be trusted on; mend it:\n" + "\n".join(problems))
+
+
+def _corpus_key(corpus: Path, fingerprint: str) -> str:
+    made_by = code_hash(Path(str(index.__file__)).with_name(f"{module}.py") for module in _MAKES_INDEX)
+    digest = hashlib.sha256(f"{fingerprint}\0{made_by}\0".encode())
+    root = corpus if corpus.is_dir() else corpus.parent
+    for file in find_files([corpus]):
+        if isinstance(file, ReadProblem):
+            raise ReadError(f"The corpus {file.origin} {file.message}")
+        digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def _failed(question: GoldQuestion, error: Exception, asker: Asker) -> Item:
+    scores = score(question, (), None, lambda _: "", asker.embedder)
+    return _item(question, [], None, scores, error=f"{type(error).__name__}: {error}")
+
+
+def _item(
+    question: GoldQuestion,
+    hits: Sequence[Mapping[str, Any]],
+    answer: dict[str, Any] | None,
+    scores: Scores,
+    *,
+    cached: bool = False,
+    error: str | None = None,
+) -> Item:
+    return Item(
+        id=question.id,
+        kind=question.kind.value,
+        tags=question.tags,
+        question=question.question,
+        history=tuple({"role": turn.role, "content": turn.content} for turn in question.history),
+        asked=question.asked,
+        answerable=question.answerable,
+        answers=question.answers,
+        must=question.must,
+        gold=tuple(dataclasses.asdict(sentence) for sentence in question.gold),
+        gold_articles=question.gold_articles,
+        reference=question.reference,
+        standalone=question.standalone,
+        hits=tuple(hits),
+        answer=answer,
+        scores=scores.scores,
+        unscored=scores.unscored,
+        failure=failure(question, hits, answer, scores.scores),
+        error=error,
+        cached=cached,
+    )
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
     return {
-        "ms to the evidence": metrics.median([t.evidence_ms for t in timings]),
-        "ms to the first word": metrics.median([t.first_word_ms for t in timings if t.first_word_ms is not None]),
-        "ms in all": metrics.median([t.total_ms for t in timings]),
-        "prompt tokens": metrics.median([float(item.answer.usage.prompt_tokens) for item in items]),
-        "answer tokens": metrics.median([float(item.answer.usage.completion_tokens) for item in items]),
+        "article": hit.article.id,
+        "title": hit.article.title,
+        "start": hit.chunk.start,
+        "end": hit.chunk.end,
+        "score": round(hit.score, 6),
+        "cosine": round(hit.cosine, 4),
     }
 
 
-def _record(assistant: Assistant, gold: Path, corpus: Path) -> dict[str, str]:
+def _about(gold: Path, gold_set: GoldSet, asked: int) -> dict[str, Any]:
+    rows = sorted((to_row(question) for question in gold_set.questions), key=lambda row: str(row["id"]))
     return {
-        "gold": gold.name,
-        "corpus": f"{corpus.name}: {assistant.index.ledger.count()[0]} articles",
-        "llm": assistant.llm.name,
-        "embedder": assistant.index.embedder.fingerprint,
-        "prompts": prompts.version(),
-        "evidence tokens": str(assistant.settings.evidence_tokens),
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}",
+        "name": gold.name,
+        "digest": _digest(rows),
+        "questions": len(gold_set.questions),
+        "asked": asked,
+        "broken": [dataclasses.asdict(row) for row in gold_set.broken],
     }
 
 
-def _spread(questions: list[GoldQuestion], sample: int | None) -> list[GoldQuestion]:
-    """Evenly spaced questions, so that a sample holds every kind of a file that is sorted by kind."""
-    if sample is None or sample >= len(questions):
-        return questions
-    return [questions[(2 * n + 1) * len(questions) // (2 * sample)] for n in range(sample)]
+def _model_digest(settings: Settings) -> str:
+    """SHA-256 of the model file; "" for an endpoint, whose model can't be looked at."""
+    if settings.endpoint:
+        return ""
+    if settings.model == QWEN_1_5B.name:
+        return QWEN_1_5B.sha256  # verified whenever it is loaded
+    with prepare(settings).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def to_json(report: Report) -> dict[str, Any]:
-    """The report as one object: settings, figures with n and interval, medians, and every item."""
-    return {
-        "settings": report.settings,
-        "figures": {
-            name: {"value": round(f.value, 4), "n": f.n, "low": round(f.low, 4), "high": round(f.high, 4)}
-            for name, f in report.figures.items()
-        },
-        "medians": {name: round(value, 1) for name, value in report.medians.items()},
-        "items": [
-            {"id": i.question.id, "kind": i.question.kind.value, "scores": i.scores, **i.answer.to_json()}
-            for i in report.items
-        ],
-    }
+def _free_name(home: Path, name: str) -> str:
+    """The name, with a number behind it if a run of the same second has it."""
+    names = (name if n == 1 else f"{name}-{n}" for n in range(1, 10_000))
+    return next(each for each in names if not run_path(home, each).exists())
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

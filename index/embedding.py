@@ -56,6 +56,7 @@ class Embedder:
         self.name = name
         # The tokenizer's Rust half may not be used by two threads at once.
         self._lock = threading.Lock()
+        self._last: tuple[str, npt.NDArray[np.float32]] | None = None
         self._path = _bundled_path() if name == BUNDLED_EMBEDDER else name
 
     @cached_property
@@ -111,10 +112,12 @@ class Embedder:
         return f"{title}\n"
 
     def query(self, text: str) -> npt.NDArray[np.float32]:
-        """The unit vector of a question, shape (d,)."""
+        """The unit vector of a question, shape (d,). The last question's is kept: search and evidence both need it."""
         with self._lock:
-            vector = self._model.encode(text, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vector, np.float32)
+            if self._last is None or self._last[0] != text:
+                vector = self._model.encode(text, normalize_embeddings=True, show_progress_bar=False)
+                self._last = (text, np.asarray(vector, np.float32))
+            return self._last[1]
 
     def embed(self, articles: Sequence[Pieces]) -> list[Embedded]:
         """Vectors of all chunks and sentences of the articles."""

@@ -7,6 +7,7 @@ Chunk keys are never used twice: a key that a projection still holds, but the le
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import uuid
@@ -24,8 +25,10 @@ from sqlalchemy import event
 from index.article import Article, Chunk, Span
 from index.embedding import Embedded, Vectors
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError, UnknownArticle
+from index.filters import Filters
+from index.words import words
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MIN_FREE_BYTES = 200 * 2**20
 _MANY = 500  # values in one IN (…), well below SQLite's limit
 _Value = TypeVar("_Value")
@@ -41,6 +44,7 @@ _articles = sa.Table(
     *(sa.Column(n, sa.Text, nullable=False) for n in ("title", "source", "author", "published", "url", "note")),
     sa.Column("origin", sa.Text, nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, server_default="", index=True),  # the title as `name_of` folds it
     sqlite_autoincrement=True,
 )
 
@@ -68,10 +72,19 @@ _chunks = sa.Table(
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, unit length
     sqlite_autoincrement=True,
 )
-_LEXICAL = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS lexical USING fts5"
-    "(title, body, tokenize = 'porter unicode61 remove_diacritics 2')"
+_CHUNK = tuple(_chunks.c[name] for name in ("key", "article", "start", "end", "first", "last"))
+_TOKENIZE = "tokenize = 'porter unicode61 remove_diacritics 2'"
+_LEXICAL = f"CREATE VIRTUAL TABLE IF NOT EXISTS lexical USING fts5 (title, body, {_TOKENIZE})"
+# Whole articles: an index over the table `articles`, without a copy of their texts.
+_WHOLE = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS whole USING fts5 "
+    f"(title, text, content = 'articles', content_rowid = 'key', {_TOKENIZE})"
 )
+# An index without a copy has to be told what it forgets.
+_WHOLE_DELETE = (
+    "INSERT INTO whole (whole, rowid, title, text) SELECT 'delete', key, title, text FROM articles WHERE key = :key"
+)
+TITLE_WEIGHT = 2.0  # of a word in the title against one in the body; docs/tuning.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,7 @@ class Ledger:
     """The database of one data directory.
 
     Args:
-        path: the SQLite file; made if missing.
+        path: the SQLite file, made if missing; None for a corpus that lives in memory and ends with its ledger.
         fingerprint: of the embedder in use.
 
     Raises:
@@ -117,12 +130,11 @@ class Ledger:
         StoreError: the file can't be opened, or was written by another version.
     """
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
+    def __init__(self, path: Path | None, fingerprint: str) -> None:
         self.path = path
         self._fingerprint = fingerprint
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+            self._engine = _engine(path)
             event.listen(self._engine, "connect", _configure)
             self._create()
         except (OSError, sa.exc.DBAPIError) as error:
@@ -145,6 +157,9 @@ class Ledger:
         Raises:
             Busy: another process holds it.
         """
+        if self.path is None:  # nobody else can see it
+            yield
+            return
         lock = filelock.FileLock(self.path.with_name("writer.lock"))
         try:
             lock.acquire(timeout=5)
@@ -194,6 +209,8 @@ class Ledger:
 
     def check_space(self) -> None:
         """Raise `DiskFull` when the disk is too full to write safely."""
+        if self.path is None:
+            return
         free = shutil.disk_usage(self.path.parent).free
         if free < MIN_FREE_BYTES:
             raise DiskFull(
@@ -254,18 +271,21 @@ class Ledger:
             )
         return articles, sentences, chunks
 
-    def chunk_keys(self) -> set[int]:
+    def chunk_keys(self, filters: Filters | None = None) -> set[int]:
+        """The keys of all chunks, or of those whose articles fit the filters."""
+        query = sa.select(_chunks.c.key)
+        if filters:
+            query = query.join(_articles).where(*_conditions(filters))
         with self._engine.connect() as connection:
-            return set(connection.scalars(sa.select(_chunks.c.key)))
+            return set(connection.scalars(query))
 
     def chunks(self, keys: Sequence[int]) -> dict[int, StoredChunk]:
         """Those of the keys that still exist."""
         found: dict[int, StoredChunk] = {}
-        columns = [_chunks.c[n] for n in ("key", "article", "start", "end", "first", "last")]
         with self._engine.connect() as connection:
             for part in _parts(keys):
-                for row in connection.execute(sa.select(*columns).where(_chunks.c.key.in_(part))):
-                    found[row.key] = StoredChunk(row.key, row.article, Chunk(row.start, row.end, row.first, row.last))
+                rows = connection.execute(sa.select(*_CHUNK).where(_chunks.c.key.in_(part)))
+                found |= {row.key: _to_chunk(row) for row in rows}
         return found
 
     def chunk_vectors(self, keys: Sequence[int]) -> tuple[list[int], Vectors]:
@@ -285,26 +305,88 @@ class Ledger:
         spans = tuple(Span(row.start, row.end) for row in rows)
         return StoredSentences(spans, _to_matrix([row.vector for row in rows], np.float16))
 
-    def match_words(self, stems: Sequence[str], limit: int) -> list[tuple[int, float]]:
-        """Chunk keys with any of the words, best first, with their BM25 score (higher is better)."""
-        if not stems:
-            return []
-        # Every word is quoted, so nothing in a question is read as an operator of the query language.
-        match = " OR ".join('"' + word.replace('"', "") + '"' for word in dict.fromkeys(stems))
-        query = sa.text(
-            "SELECT rowid, bm25(lexical, :title, 1.0) AS score FROM lexical WHERE lexical MATCH :match "
-            "ORDER BY score LIMIT :limit"
+    def match_chunks(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
+        """Keys of chunks with any of the words, best first, with their BM25 score (higher is better)."""
+        fitting = sa.select(_chunks.c.key).join(_articles).where(*_conditions(filters)) if filters else None
+        return self._match("lexical", terms, limit, fitting)
+
+    def match_articles(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
+        """Keys of articles with any of the words anywhere, best first, with their BM25 score (higher is better)."""
+        return self._match(
+            "whole", terms, limit, sa.select(_articles.c.key).where(*_conditions(filters)) if filters else None
         )
+
+    def chunks_of(self, articles: Iterable[int]) -> list[StoredChunk]:
+        """All chunks of those of the articles that still exist, in order."""
         with self._engine.connect() as connection:
-            rows = connection.execute(query, {"match": match, "limit": limit, "title": TITLE_WEIGHT})
-            return [(row.rowid, -row.score) for row in rows]
+            return [
+                _to_chunk(row)
+                for part in _parts(sorted(articles))
+                for row in connection.execute(
+                    sa.select(*_CHUNK).where(_chunks.c.article.in_(part)).order_by(_chunks.c.key)
+                )
+            ]
+
+    def published(self, articles: Iterable[int]) -> dict[int, str]:
+        """Article key → date of publication, "" where unknown."""
+        query = sa.select(_articles.c.key, _articles.c.published)
+        found: dict[int, str] = {}
+        with self._engine.connect() as connection:
+            for part in _parts(sorted(articles)):
+                found |= {row.key: row.published for row in connection.execute(query.where(_articles.c.key.in_(part)))}
+        return found
+
+    def named(self, names: Iterable[str], filters: Filters | None = None) -> dict[str, list[int]]:
+        """Name → keys of the articles whose title it is; names as `name_of` makes them."""
+        found: dict[str, list[int]] = {}
+        query = sa.select(_articles.c.key, _articles.c.name).order_by(_articles.c.key)
+        if filters:
+            query = query.where(*_conditions(filters))
+        with self._engine.connect() as connection:
+            for part in _parts(sorted(set(names) - {""})):
+                for row in connection.execute(query.where(_articles.c.name.in_(part))):
+                    found.setdefault(row.name, []).append(row.key)
+        return found
+
+    def sentence_cosines(self, chunks: Sequence[int], vector: Vectors) -> dict[int, float]:
+        """Chunk key → the cosine of its best sentence to a unit vector of shape (d,)."""
+        rows: list[tuple[int, bytes]] = []
+        inside = sa.and_(
+            _sentences.c.article == _chunks.c.article, _sentences.c.position.between(_chunks.c.first, _chunks.c.last)
+        )
+        query = sa.select(_chunks.c.key, _sentences.c.vector).join(_sentences, inside)
+        with self._engine.connect() as connection:
+            for part in _parts(chunks):
+                rows += [(row.key, row.vector) for row in connection.execute(query.where(_chunks.c.key.in_(part)))]
+        best: dict[int, float] = {}
+        if rows:
+            cosines = _to_matrix([row[1] for row in rows], np.float16) @ vector
+            for (key, _), cosine in zip(rows, cosines.tolist(), strict=True):
+                best[key] = max(cosine, best.get(key, -1.0))
+        return best
+
+    def _match(self, table: str, terms: Sequence[str], limit: int, fitting: sa.Select[Any] | None) -> dict[int, float]:
+        if not terms:
+            return {}
+        # Every word is quoted, so nothing in a question is read as an operator of the query language.
+        match = " OR ".join('"' + word.replace('"', "") + '"' for word in dict.fromkeys(terms))
+        rowid: sa.ColumnClause[int] = sa.column("rowid")
+        score = sa.func.bm25(sa.literal_column(table), TITLE_WEIGHT, 1.0).label("score")
+        query = sa.select(rowid, score).select_from(sa.table(table)).where(sa.text(f"{table} MATCH :match"))
+        if fitting is not None:
+            query = query.where(rowid.in_(fitting))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by("score").limit(limit), {"match": match})
+            return {row.rowid: -row.score for row in rows}
 
     # Inside
 
     def _create(self) -> None:
         with self._engine.begin() as connection:
+            _upgrade(connection)
             _metadata.create_all(connection)
             connection.execute(sa.text(_LEXICAL))
+            connection.execute(sa.text(_WHOLE))
             for name, value in (
                 ("schema", str(SCHEMA_VERSION)),
                 ("embedder", ""),
@@ -326,15 +408,16 @@ class Ledger:
             )
         if meta["embedder"] not in ("", self._fingerprint):
             raise EmbedderMismatch(
-                f"The articles in {self.path.parent} were embedded by {meta['embedder']}, but {self._fingerprint} is "
-                "in use now. Set the embedder back (DATELINE_EMBEDDER), or choose another DATELINE_HOME and add the "
-                "articles again."
+                f"The articles in {self.path and self.path.parent} were embedded by {meta['embedder']}, but "
+                f"{self._fingerprint} is in use now. Set the embedder back (DATELINE_EMBEDDER), or choose another "
+                "DATELINE_HOME and add the articles again."
             )
 
     def _advance(self, connection: sa.Connection, gone: bool) -> None:
         if gone:
             # The lexical index only marks what is deleted; merging its parts is what drops the words.
             connection.execute(sa.text("INSERT INTO lexical (lexical) VALUES ('optimize')"))
+            connection.execute(sa.text("INSERT INTO whole (whole) VALUES ('optimize')"))
         connection.execute(sa.text("UPDATE meta SET value = value + 1 WHERE name = 'generation'"))
         connection.execute(_meta.update().where(_meta.c.name == "embedder").values(value=self._fingerprint))
 
@@ -359,12 +442,9 @@ class Ledger:
                 sa.text("DELETE FROM lexical WHERE rowid IN (SELECT key FROM chunks WHERE article = :key)"),
                 {"key": key},
             )
+            connection.execute(sa.text(_WHOLE_DELETE), {"key": key})
             connection.execute(_articles.delete().where(_articles.c.key == key))
         return bool(keys)
-
-
-# How much more a word in the title counts than one in the body; set by hand, not tuned yet.
-TITLE_WEIGHT = 2.0
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:
@@ -376,13 +456,18 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
         "busy_timeout = 10000",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
 
 
 def _insert(connection: sa.Connection, embedded: Embedded) -> None:
     article = embedded.pieces.article
     names = ("id", "digest", "title", "source", "author", "published", "url", "note", "origin", "text")
-    result = connection.execute(_articles.insert().values({name: getattr(article, name) for name in names}))
-    key = result.inserted_primary_key[0]  # type: ignore[index]
+    values = {name: getattr(article, name) for name in names} | {"name": name_of(article.title)}
+    key = connection.execute(_articles.insert().values(values)).inserted_primary_key[0]  # type: ignore[index]
+    connection.execute(
+        sa.text("INSERT INTO whole (rowid, title, text) VALUES (:key, :title, :text)"),
+        {"key": key, "title": article.title, "text": article.text},
+    )
     sentence_rows = [
         {"article": key, "position": n, "start": span.start, "end": span.end, "vector": vector.tobytes()}
         for n, (span, vector) in enumerate(
@@ -401,6 +486,30 @@ def _insert(connection: sa.Connection, embedded: Embedded) -> None:
         )
 
 
+def _to_chunk(row: sa.Row[Any]) -> StoredChunk:
+    return StoredChunk(row.key, row.article, Chunk(row.start, row.end, row.first, row.last))
+
+
+def name_of(title: str) -> str:
+    """A title as a name can be compared to it: folded words, without what stands in brackets ("Up (film)" → "up")."""
+    return " ".join(words(re.sub(r"\([^()]*\)", "", title)))
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    """Bring a ledger of schema 1 to schema 2: names, and the index of whole articles. Nothing is embedded again."""
+    if not sa.inspect(connection).has_table("meta"):
+        return
+    if connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "schema")) != "1":
+        return
+    connection.execute(sa.text("ALTER TABLE articles ADD COLUMN name TEXT NOT NULL DEFAULT ''"))
+    for key, title in connection.execute(sa.select(_articles.c.key, _articles.c.title)).all():
+        connection.execute(_articles.update().where(_articles.c.key == key).values(name=name_of(title)))
+    connection.execute(sa.text("CREATE INDEX IF NOT EXISTS ix_articles_name ON articles (name)"))
+    connection.execute(sa.text(_WHOLE))
+    connection.execute(sa.text("INSERT INTO whole (whole) VALUES ('rebuild')"))
+    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value="2"))
+
+
 def _to_article(row: sa.Row[Any]) -> Article:
     names = ("id", "title", "text", "source", "author", "published", "url", "note", "origin")
     return Article(**{name: getattr(row, name) for name in names})
@@ -410,6 +519,29 @@ def _to_matrix(blobs: Sequence[bytes], kind: type[np.floating[Any]]) -> Vectors:
     if not blobs:
         return np.zeros((0, 0), np.float32)
     return np.frombuffer(b"".join(blobs), dtype=kind).reshape(len(blobs), -1).astype(np.float32)
+
+
+def _engine(path: Path | None) -> sa.Engine:
+    if path is None:  # one connection, or each would see a database of its own
+        return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+
+
+def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
+    for column, values in ((_articles.c.source, filters.sources), (_articles.c.author, filters.authors)):
+        if values:  # SQLite's lower() knows ASCII only
+            yield sa.func.casefold(column).in_([value.casefold() for value in values])
+    if filters.articles:
+        yield _articles.c.id.in_(filters.articles)
+    # A date that stops at the month or the year is compared as far as both go: it may be meant.
+    length = sa.func.min(sa.func.length(_articles.c.published), 10)
+    if filters.since:
+        yield sa.func.substr(_articles.c.published, 1, len(filters.since)) >= sa.func.substr(filters.since, 1, length)
+    if filters.until:
+        yield sa.func.substr(_articles.c.published, 1, len(filters.until)) <= filters.until
+    if filters.since or filters.until:
+        yield _articles.c.published != ""
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

@@ -1,30 +1,38 @@
-"""A question → hits, best first: dense and lexical search, fused by reciprocal rank. No LLM."""
+"""A question → hits, best first: candidates by meaning and by words, one score, and a second round by names. No LLM."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from index import ingest
-from index.article import Article, Chunk, Span
-from index.embedding import Embedder, Vectors
-from index.ledger import ArticleRow, Ledger
+from index.article import Article, Chunk
+from index.embedding import CHUNK_PIECES, Embedder, Vectors
+from index.filters import Filters
+from index.ledger import ArticleRow, Ledger, StoredChunk, StoredSentences
+from index.ranking import WEIGHTS, Found, Weights, lift, names, rank
 from index.settings import Settings
-from index.vectors import Progress, open_projection
+from index.splitting import split
+from index.times import parse_day, time_hint
+from index.vectors import ExactProjection, Progress, Projection, open_projection
 from index.words import content_words, words
 
-DEPTH = 100  # how far down each of the two lists counts
-RRF_K = 60  # Cormack, Clarke & Büttcher 2009: "reciprocal rank fusion"
+DEPTH = 100  # chunks of each of the two rankings that become candidates
+ARTICLE_DEPTH = 50  # articles that do, by their words
+LEXICAL_DEPTH = 1_000  # how far down a candidate's BM25 score is looked for
+FILTERED_DEPTH = 1_000  # neighbours looked through for those that a filter allows
+LINKING = 5  # articles whose sentences may name further ones
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that answers to a question.
 
-    `score` is the fused score, comparable only within one search; `cosine` (−1…1) is that of the chunk's vector to
+    `score` compares only within one search; `cosine` (−1…1) is that of the chunk's vector to
     the question's. `text` is `article.text[start:end]`.
     """
 
@@ -39,28 +47,41 @@ class Hit:
         return self.article.text[self.chunk.start : self.chunk.end]
 
 
-@dataclass(frozen=True)
-class HitSentences:
-    """All sentences of a hit's chunk: positions in the article, spans, and unit vectors of shape (n, d)."""
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A question as both halves of the search see it; words with BM25 scores of chunks and articles, best first."""
 
-    hit: Hit
-    first: int
-    spans: tuple[Span, ...]
-    vectors: Vectors
+    vector: Vectors
+    filters: Filters | None
+    chunk_words: dict[int, float]
+    article_words: dict[int, float]
 
 
 class Index:
-    """The corpus of one data directory: add, list, remove, search.
+    """One corpus: add, list, remove, search."""
 
-    Raises:
-        EmbedderMismatch, StoreError: the data directory can't be used with these settings.
-    """
+    def __init__(self, embedder: Embedder, ledger: Ledger, projection: Projection) -> None:
+        self.embedder = embedder
+        self.ledger = ledger
+        self.projection = projection
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.embedder = Embedder(settings.embedder)
-        self.ledger = Ledger(settings.ledger_path, self.embedder.fingerprint)
-        self.projection = open_projection(self.ledger, settings.chroma_path)
+    @classmethod
+    def open(cls, settings: Settings) -> Index:
+        """The corpus of a data directory, made if missing.
+
+        Raises:
+            EmbedderMismatch, StoreError: the data directory can't be used with these settings.
+        """
+        embedder = Embedder(settings.embedder)
+        ledger = Ledger(settings.ledger_path, embedder.fingerprint)
+        return cls(embedder, ledger, open_projection(ledger, settings.chroma_path))
+
+    @classmethod
+    def in_memory(cls, articles: Iterable[Article], embedder: Embedder) -> Index:
+        """A corpus of these articles alone, which ends with the process."""
+        ledger = Ledger(None, embedder.fingerprint)
+        ledger.publish(embedder.embed([split(article, embedder, CHUNK_PIECES) for article in articles]))
+        return cls(embedder, ledger, ExactProjection(ledger))
 
     def close(self) -> None:
         self.projection.close()
@@ -103,45 +124,109 @@ class Index:
     def articles(self) -> list[ArticleRow]:
         return self.ledger.list_articles()
 
-    def search(self, question: str, limit: int = 10) -> list[Hit]:
-        """The best chunks for a question, best first; fewer than `limit` where the corpus holds no more."""
+    def search(
+        self,
+        question: str,
+        limit: int = 10,
+        *,
+        asked: str = "",
+        filters: Filters | None = None,
+        weights: Weights = WEIGHTS,
+    ) -> list[Hit]:
+        """The best chunks for a question, best first; fewer than `limit` where the corpus holds no more.
+
+        Args:
+            asked: the ISO date that "this week" and the like are meant from; "" for not known.
+            filters: which articles may be found.
+        """
         self.projection.catch_up()
-        vector = self.embedder.query(question)
-        # A question of function words alone ("who are they?") is still looked up by them.
-        terms = content_words(question) or words(question)
-        dense = self.projection.nearest(vector, DEPTH)
-        lexical = self.ledger.match_words(terms, DEPTH)
-        return self._fuse(vector, [key for key, _ in dense], [key for key, _ in lexical], limit)
-
-    def sentences(self, hit: Hit) -> HitSentences:
-        """The sentences of a hit's chunk with their vectors."""
-        stored = self.ledger.sentences(hit.article_key)
-        inside = slice(hit.chunk.first, hit.chunk.last + 1)
-        return HitSentences(hit, hit.chunk.first, stored.spans[inside], stored.vectors[inside])
-
-    def _fuse(self, vector: Vectors, dense: list[int], lexical: list[int], limit: int) -> list[Hit]:
-        stored = self.ledger.chunks(list({*dense, *lexical}))
-        scores: dict[int, float] = dict.fromkeys(stored, 0.0)
-        for ranking in (dense, lexical):
-            alive = [key for key in ranking if key in stored]
-            _add_reciprocal_ranks(scores, alive)
-            # An article that holds one of the best chunks lends weight to all of its chunks.
-            of_article = {key: stored[key].article for key in alive}
-            best = {article: n for n, article in enumerate(dict.fromkeys(of_article.values()), start=1)}
-            for key in scores:
-                if rank := best.get(stored[key].article):
-                    scores[key] += 1.0 / (RRF_K + rank)
-        order = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
-        articles = self.ledger.articles_by_key({stored[key].article for key in order})
-        keys, vectors = self.ledger.chunk_vectors(order)
-        cosines = dict(zip(keys, (vectors @ vector if keys else np.zeros(0)), strict=True))
+        query = self._query(question, filters)
+        hint, day = time_hint(question, asked), parse_day(asked)
+        found = self._candidates(query)
+        ranked = rank(found, hint, day, weights)
+        if weights.links and (links := self._links(ranked, query)):
+            found += self._of_articles(links.keys() - {f.article for f in found}, query)
+            ranked = lift(rank(found, hint, day, weights), links, weights.links)
+        ranked = ranked[:limit]
+        articles = self.ledger.articles_by_key({f.article for f in ranked})
         return [
-            Hit(articles[stored[key].article], stored[key].article, stored[key].chunk, scores[key], float(cosines[key]))
-            for key in order
-            if stored[key].article in articles and key in cosines
+            Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine) for f in ranked if f.article in articles
         ]
 
+    def sentences(self, hit: Hit) -> StoredSentences:
+        """All sentences of a hit's article with their vectors."""
+        return self.ledger.sentences(hit.article_key)
 
-def _add_reciprocal_ranks(scores: dict[int, float], ranking: list[int]) -> None:
-    for rank, key in enumerate(ranking, start=1):
-        scores[key] += 1.0 / (RRF_K + rank)
+    def _query(self, question: str, filters: Filters | None) -> _Query:
+        # A question of function words alone ("who are they?") is still looked up by them.
+        terms = content_words(question) or words(question)
+        return _Query(
+            vector=self.embedder.query(question),
+            filters=filters,
+            chunk_words=self.ledger.match_chunks(terms, LEXICAL_DEPTH, filters),
+            article_words=self.ledger.match_articles(terms, LEXICAL_DEPTH, filters),
+        )
+
+    def _candidates(self, query: _Query) -> list[Found]:
+        """The nearest chunks, the chunks with most of the words, and one of each article with most of the words."""
+        stored = self.ledger.chunks(sorted({*self._nearest(query), *islice(query.chunk_words, DEPTH)}))
+        missing = set(islice(query.article_words, ARTICLE_DEPTH)) - {chunk.article for chunk in stored.values()}
+        return self._measure(stored.values(), query) + self._of_articles(missing, query)
+
+    def _nearest(self, query: _Query) -> list[int]:
+        if not query.filters:
+            return [key for key, _ in self.projection.nearest(query.vector, DEPTH)]
+        allowed = self.ledger.chunk_keys(query.filters)
+        near = [key for key, _ in self.projection.nearest(query.vector, FILTERED_DEPTH) if key in allowed][:DEPTH]
+        if len(near) < min(DEPTH, len(allowed)):  # the filter leaves little of what is near: compare all it allows
+            keys, vectors = self.ledger.chunk_vectors(sorted(allowed))
+            near = [keys[i] for i in np.argsort(-(vectors @ query.vector), kind="stable")[:DEPTH]]
+        return near
+
+    def _of_articles(self, articles: Set[int], query: _Query) -> list[Found]:
+        """Of each article the chunk with most of the words, the first where none has any."""
+        chunks = self.ledger.chunks_of(articles)
+        chunks.sort(key=lambda chunk: (-query.chunk_words.get(chunk.key, 0.0), chunk.key))
+        return self._measure({chunk.article: chunk for chunk in reversed(chunks)}.values(), query)
+
+    def _measure(self, chunks: Iterable[StoredChunk], query: _Query) -> list[Found]:
+        stored = {chunk.key: chunk for chunk in chunks}
+        keys, vectors = self.ledger.chunk_vectors(sorted(stored))
+        cosines = (vectors @ query.vector).tolist() if keys else []
+        sentences = self.ledger.sentence_cosines(keys, query.vector)
+        published = self.ledger.published({stored[key].article for key in keys})
+        return [
+            Found(
+                key=key,
+                article=stored[key].article,
+                chunk=stored[key].chunk,
+                published=published.get(stored[key].article, ""),
+                cosine=cosine,
+                sentence=sentences.get(key, cosine),
+                words=query.chunk_words.get(key, 0.0),
+                article_words=query.article_words.get(stored[key].article, 0.0),
+            )
+            for key, cosine in zip(keys, cosines, strict=True)
+        ]
+
+    def _links(self, ranked: Sequence[Found], query: _Query) -> dict[int, float]:
+        """Articles whose title stands in a sentence of the best ones → how near that sentence is to the question.
+
+        A second round without an LLM: "When did his mother die?" finds his article, which names her, and so hers,
+        which holds the date. A headline is no name and stands in no sentence; among headlines this changes nothing.
+        """
+        named: dict[str, list[tuple[int, float]]] = {}
+        best = list({f.article: f for f in reversed(ranked)}.values())[::-1][:LINKING]
+        articles = self.ledger.articles_by_key({f.article for f in best})
+        for f in best:
+            stored = self.ledger.sentences(f.article)
+            for span, vector in list(zip(stored.spans, stored.vectors, strict=True))[f.chunk.first : f.chunk.last + 1]:
+                strength = float(vector @ query.vector) * f.score / best[0].score
+                for name in names(articles[f.article].text[span.start : span.end]):
+                    named.setdefault(name, []).append((f.article, strength))
+        links: dict[int, float] = {}
+        for name, keys in self.ledger.named(named, query.filters).items():
+            for key in keys:
+                strengths = [strength for article, strength in named[name] if article != key]
+                links[key] = max([*strengths, links.get(key, 0.0)])
+        return links

@@ -30,6 +30,8 @@ def stem(word: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case without diacritics, so that `Türkiye` and `turkiye` meet."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.lower())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 

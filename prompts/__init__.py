@@ -16,7 +16,7 @@ from pathlib import Path
 
 from index.errors import PromptError
 
-__all__ = ["PLACEHOLDERS", "Message", "PromptError", "check_all", "render", "version"]
+__all__ = ["PLACEHOLDERS", "Message", "PromptError", "check_all", "render", "version", "versions"]
 
 _FOLDER = Path(__file__).parent
 _ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
@@ -25,6 +25,8 @@ _ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
 PLACEHOLDERS: dict[str, frozenset[str]] = {
     "answer": frozenset({"evidence", "question", "asked"}),
     "condense": frozenset({"conversation", "question"}),
+    "draft": frozenset({"title", "passage"}),
+    "judge": frozenset({"question", "accepted", "answer"}),
 }
 
 
@@ -60,6 +62,11 @@ def version() -> str:
     """Twelve hexadecimal digits that change with any word of any template."""
     texts = (f"{path.name}\0{path.read_text(encoding='utf-8')}" for path in sorted(_FOLDER.glob("*.md")))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Twelve hexadecimal digits for each template by its name; they change with any word of that template."""
+    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in sorted(_FOLDER.glob("*.md"))}
 
 
 @lru_cache

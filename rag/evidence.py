@@ -8,22 +8,39 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from index.article import Article, Span
 from index.embedding import Vectors
-from index.search import Hit, HitSentences, Index
+from index.ledger import StoredSentences
+from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
 
-HITS = 12  # chunks whose sentences compete
+HITS = 12  # chunks that are looked for
+ARTICLES = 12  # whose sentences compete
 _MAX_SENTENCES = 24
-_WORD_WEIGHT = 0.5  # of the question's words in a sentence against the cosine; tuned as docs/tuning.md says
-_HIT_WEIGHT = 0.3  # of the hit's own fused score, as a share of the best hit's
+_PER_ARTICLE = 100  # sentences of an article, the nearest to the question, that are looked at closely
+# What a sentence's score is made of besides its cosine; tuned as docs/tuning.md says.
+_WORD_WEIGHT = 0.5  # the question's words in it
+_ARTICLE_WEIGHT = 1.0  # its article's score, as a share of the best article's
+_RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
+_SAME = 0.8  # share of common words from which two sentences say the same
+_MOST_OF_ONE = 0.4  # of the budget that one article may take where the question compares
 _HEADER_TOKENS = 24  # what an article's header takes in the prompt, about
 _NUMBER_TOKENS = 4  # "[12] " and the line break
+
+_COMPARES = re.compile(
+    r"\b(?:differ\w*|compar\w+|contrast\w*|disagree\w*|contradict\w*|versus|vs|both|agree\w*|in common"
+    r"|conflict(?:s|ing)? (?:account|report|version|figure)\w*|other (?:articles?|sources?|accounts?)"
+    r"|each (?:article|source|account|side)"
+    r"|(?:articles|sources|accounts|outlets|papers|sides) (?:say|report|describe|explain|see|view)\w*)\b",
+    re.IGNORECASE,
+)
 
 # A sentence that begins so says of whom or what only together with the one before.
 _REFERS_BACK = re.compile(
@@ -42,6 +59,7 @@ class _Candidate:
     article_key: int
     position: int
     span: Span
+    stems: frozenset[str]
     score: float
 
     @property
@@ -52,89 +70,114 @@ class _Candidate:
 def select(
     question: str, vector: Vectors, hits: Sequence[Hit], index: Index, count: TokenCounter, budget: int
 ) -> tuple[EvidenceSentence, ...]:
-    """The best sentences of the best hits, grouped by article (the best first), in the order of the text.
+    """The best sentences of the best articles, grouped by article (the best first), in the order of the text.
+
+    A question that compares gets sentences of several articles, however well one of them does.
 
     Args:
         vector: the question's unit vector, shape (d,).
         count: tokens of each text, by the tokenizer of the model that will read them.
         budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
     """
-    candidates = _score(question, vector, [index.sentences(hit) for hit in hits[:HITS]])
-    chosen = _within_budget(candidates, count, budget)
-    best_of_article: dict[int, float] = {}
-    for candidate in chosen:
-        best = best_of_article.get(candidate.article_key, -math.inf)
-        best_of_article[candidate.article_key] = max(best, candidate.score)
-    ordered = sorted(chosen, key=lambda c: (-best_of_article[c.article_key], c.article_key, c.position))
+    best_hits = list({hit.article_key: hit for hit in reversed(hits)}.values())[::-1][:ARTICLES]
+    compares = bool(_COMPARES.search(question))
+    candidates = _score(question, vector, [(hit, index.sentences(hit)) for hit in best_hits], not compares)
+    chosen = _within_budget(candidates, count, budget, _MOST_OF_ONE * budget if compares else budget)
+    order = {hit.article_key: n for n, hit in enumerate(best_hits)}
+    ordered = sorted(chosen, key=lambda c: (order[c.article_key], c.position))
     return tuple(
         EvidenceSentence(number, c.article, c.position, c.span.start, c.span.end, c.score)
         for number, c in enumerate(ordered, start=1)
     )
 
 
-def _score(question: str, vector: Vectors, groups: Sequence[HitSentences]) -> list[_Candidate]:
-    """All sentences of the hits, best first, each once however often its text is repeated."""
+def _score(
+    question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]], by_article: bool
+) -> list[_Candidate]:
+    """The sentences of the articles, best first, each once however often its text is repeated.
+
+    Args:
+        by_article: whether a better article lends its sentences more.
+    """
     wanted = set(content_stems(question))
-    texts = [[set(content_stems(g.hit.article.text[s.start : s.end])) for s in g.spans] for g in groups]
-    weight = _rarity(wanted, [stems for group in texts for stems in group])
+    near = [_nearest(sentences.vectors @ vector) for _, sentences in articles]
+    stems = [
+        {row: frozenset(content_stems(_text(hit, sentences, row))) for row in cosines}
+        for (hit, sentences), cosines in zip(articles, near, strict=True)
+    ]
+    weight = _rarity(wanted, [each for of_article in stems for each in of_article.values()])
     total = sum(weight.values()) or 1.0
-    best_hit = max((g.hit.score for g in groups), default=0.0) or 1.0
-    candidates: dict[tuple[int, int], _Candidate] = {}
-    for group, stems_of in zip(groups, texts, strict=True):
-        article = group.hit.article
-        titled = set(content_stems(article.title))
-        scores = []
-        for row, stems in enumerate(stems_of):
-            # A word of the question that stands in the title counts half for every sentence of the article.
-            overlap = sum(weight[w] * (1.0 if w in stems else 0.5) for w in wanted & (stems | titled)) / total
-            cosine = float(group.vectors[row] @ vector)
-            scores.append(cosine + _WORD_WEIGHT * overlap + _HIT_WEIGHT * group.hit.score / best_hit)
-        for row, score in enumerate(_with_antecedents(group, scores)):
-            key = (group.hit.article_key, group.first + row)
-            candidates[key] = _Candidate(article, key[0], key[1], group.spans[row], score)
-    ranked = sorted(candidates.values(), key=lambda c: (-c.score, c.article_key, c.position))
-    return _once(ranked)
+    best = max((hit.score for hit, _ in articles), default=0.0) or 1.0
+    candidates: list[_Candidate] = []
+    for rank, ((hit, sentences), cosines, stems_of) in enumerate(zip(articles, near, stems, strict=True), start=1):
+        lent = _ARTICLE_WEIGHT * hit.score / best + _RANK_WEIGHT / rank if by_article else 0.0
+        scores = {
+            row: cosine + _WORD_WEIGHT * sum(weight[word] for word in wanted & stems_of[row]) / total + lent
+            for row, cosine in cosines.items()
+        }
+        for row, score in _with_antecedents(hit.article.text, sentences.spans, scores).items():
+            span = sentences.spans[row]
+            candidates.append(_Candidate(hit.article, hit.article_key, row, span, stems_of[row], score))
+    return _once(sorted(candidates, key=lambda c: (-c.score, c.article_key, c.position)))
 
 
-def _rarity(wanted: set[str], sentences: Sequence[set[str]]) -> dict[str, float]:
+def _nearest(cosines: Vectors) -> dict[int, float]:
+    """Row → cosine of the nearest sentences and of those before them, in order."""
+    best = np.argsort(-cosines, kind="stable")[:_PER_ARTICLE]
+    rows = sorted({*best.tolist(), *(row - 1 for row in best.tolist() if row)})
+    return {row: float(cosines[row]) for row in rows}
+
+
+def _text(hit: Hit, sentences: StoredSentences, row: int) -> str:
+    span = sentences.spans[row]
+    return hit.article.text[span.start : span.end]
+
+
+def _rarity(wanted: set[str], sentences: Sequence[frozenset[str]]) -> dict[str, float]:
     """How much each word of the question tells, by how few of the sentences at hand hold it."""
     found = Counter(word for stems in sentences for word in stems & wanted)
     return {word: math.log(1 + (len(sentences) + 0.5) / (found[word] + 0.5)) for word in wanted}
 
 
-def _with_antecedents(group: HitSentences, scores: list[float]) -> list[float]:
+def _with_antecedents(text: str, spans: Sequence[Span], scores: Mapping[int, float]) -> dict[int, float]:
     """A sentence that refers back lends its score to the one before, which says of whom it speaks."""
-    lifted = list(scores)
-    text = group.hit.article.text
-    for row in range(1, len(scores)):
-        span = group.spans[row]
-        if _REFERS_BACK.match(text, span.start):
-            lifted[row - 1] = max(lifted[row - 1], _NEIGHBOUR_SHARE * scores[row])
+    lifted = dict(scores)
+    for row, score in scores.items():
+        if row - 1 in scores and _REFERS_BACK.match(text, spans[row].start):
+            lifted[row - 1] = max(lifted[row - 1], _NEIGHBOUR_SHARE * score)
     return lifted
 
 
 def _once(ranked: Sequence[_Candidate]) -> list[_Candidate]:
+    """Each sentence once: the same words again, or nearly, are a copy (a syndicated text, a repeated teaser)."""
     seen: set[str] = set()
-    kept = []
+    kept: list[_Candidate] = []
     for candidate in ranked:
         key = " ".join(words(candidate.text))
-        if key and key not in seen:
+        if key and key not in seen and not any(_is_copy(candidate, other) for other in kept[:_MAX_SENTENCES]):
             seen.add(key)
             kept.append(candidate)
     return kept
 
 
-def _within_budget(ranked: Sequence[_Candidate], count: TokenCounter, budget: int) -> list[_Candidate]:
+def _is_copy(candidate: _Candidate, other: _Candidate) -> bool:
+    common = len(candidate.stems & other.stems)
+    return common > 4 and common >= _SAME * len(candidate.stems | other.stems)
+
+
+def _within_budget(
+    ranked: Sequence[_Candidate], count: TokenCounter, budget: float, most_of_one: float
+) -> list[_Candidate]:
     pool = ranked[: 3 * _MAX_SENTENCES]
     sizes = count([candidate.text for candidate in pool]) if pool else []
     chosen: list[_Candidate] = []
-    articles: set[int] = set()
-    left = budget
+    spent: Counter[int] = Counter()
     for candidate, size in zip(pool, sizes, strict=True):
-        cost = size + _NUMBER_TOKENS + (0 if candidate.article_key in articles else _HEADER_TOKENS)
-        if chosen and (cost > left or len(chosen) == _MAX_SENTENCES):
+        of_article = spent[candidate.article_key]
+        cost = size + _NUMBER_TOKENS + (0 if of_article else _HEADER_TOKENS)
+        too_much = spent.total() + cost > budget or of_article + cost > most_of_one
+        if chosen and (too_much or len(chosen) == _MAX_SENTENCES):
             continue
         chosen.append(candidate)
-        articles.add(candidate.article_key)
-        left -= cost
+        spent[candidate.article_key] += cost
     return chosen

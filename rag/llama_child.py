@@ -19,9 +19,8 @@ def main() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = request["model"]
     params.model_alias = {request["alias"]}
-    # Two slots: rewriting a follow-up does not push the answer's prefix out of the cache, and two can ask at once.
-    params.n_parallel = 2
-    params.n_ctx = 2 * request["context_tokens"]
+    params.n_parallel = request["parallel"]
+    params.n_ctx = request["parallel"] * request["context_tokens"]
     params.slot_save_path = request["slots"]
     params.cpuparams.n_threads = request["threads"]
     params.cpuparams_batch.n_threads = request["threads"]
@@ -31,7 +30,7 @@ def main() -> None:
     params.cors_origins = ""
     params.ui = False
     params.endpoint_slots = True
-    params.cache_ram_mib = 0  # the slots' own caches serve the fixed prefix; copies of old prompts cost memory
+    params.cache_ram_mib = 0  # the prefix is restored from a file; copies of old prompts cost memory
     params.verbosity = 0
     try:
         server = xllamacpp.Server(params)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -20,7 +21,7 @@ import httpx
 from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
-from rag.local_llm import LocalServer
+from rag.local_llm import SLOTS, LocalServer
 from rag.model_file import model_path, prepare
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class LLM:
         self._server: LocalServer | None = None
         self._prefix: list[dict[str, str]] = []
         self._warming = threading.Lock()
-        self._warmed: int | None = None  # the process id of the server that has read the prefix
+        self._warmed = False
+        self._free_slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(SLOTS):
+            self._free_slots.put(slot)
         self.context_tokens = settings.context_tokens
         self.name = settings.model if settings.endpoint else model_path(settings).stem
 
@@ -64,14 +68,27 @@ class LLM:
         threading.Thread(target=self._warm, name="warming", daemon=True).start()
 
     def _warm(self) -> None:
-        """Have the prefix read by the server that runs now; a server that was started again has to read it again, or
-        its answers would differ in the last digits, and now and then in a word."""
+        """Have the prefix read and saved, if this process has not seen to it yet."""
         with self._warming:
-            if self._prefix and (self._warmed is None or self._warmed != self.local_server.pid):
+            if self._prefix and not self._warmed:
                 # A model that can't be loaded is said when it is asked, to whoever asks.
                 with contextlib.suppress(ModelError):
                     self.local_server.warm(self._prefix)
-                    self._warmed = self.local_server.pid
+                    self._warmed = True
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[dict[str, Any]]:
+        """What a request to the embedded server says besides the prompt: which slot, the prefix just restored."""
+        if self._settings.endpoint:
+            yield {}
+            return
+        self._warm()
+        slot = self._free_slots.get()
+        try:
+            self.local_server.restore(slot)
+            yield {"extra_body": {"cache_prompt": True, "id_slot": slot}}
+        finally:
+            self._free_slots.put(slot)
 
     def close(self) -> None:
         if self._server:
@@ -99,13 +116,13 @@ class LLM:
         from llama_index.core.llms import ChatMessage
 
         chat = [ChatMessage(role=message.role, content=message.content) for message in messages]
-        self._warm()
         usage = Usage()
         # A client for each answer: closing it is what closes the HTTP stream, and that frees the server's slot.
         # Closing LlamaIndex's generator does not. A proxy of the environment is not for the loopback interface.
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=bool(self._settings.endpoint)) as client:
+        client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=bool(self._settings.endpoint))
+        with self._slot() as extra, client:
             try:
-                for response in self._client(client).stream_chat(chat, max_tokens=max_tokens):
+                for response in self._client(client, extra).stream_chat(chat, max_tokens=max_tokens):
                     usage = _usage(response.raw) or usage
                     if response.delta:
                         yield response.delta
@@ -119,15 +136,14 @@ class LLM:
         remedy = "Check DATELINE_LLM_ENDPOINT, the model's name and the key" if self._settings.endpoint else "Ask again"
         return f"The model {self.name} at {where} did not answer: {reason}. {remedy}; `dateline doctor` checks more."
 
-    def _client(self, client: httpx.Client) -> OpenAILike:
+    def _client(self, client: httpx.Client, extra: dict[str, Any]) -> OpenAILike:
         from llama_index.llms.openai_like import OpenAILike
 
         if self._settings.endpoint:
-            base, key, extra = self._settings.endpoint, self._settings.api_key or "none", {}
+            base, key = self._settings.endpoint, self._settings.api_key or "none"
         else:
             server = self.local_server
             base, key = f"{server.address}/v1", server.api_key
-            extra = {"extra_body": {"cache_prompt": True}}
         return OpenAILike(
             model=self.name, api_base=base, api_key=key, is_chat_model=True, context_window=self.context_tokens,
             temperature=0.0, max_retries=1, timeout=TIMEOUT_SECONDS, http_client=client,  # type: ignore[call-arg]  # the base class takes it

@@ -23,6 +23,7 @@ import httpx
 from index.errors import ModelError
 
 START_SECONDS = 120
+SLOTS = 2  # two can ask at once
 # OpenMP's threads spin at every barrier. By default so long that one busy neighbour on two cores makes writing ten
 # times slower; measured with 3,000: as fast as before on a quiet machine, a third as fast beside a busy process.
 SPIN_COUNT = "3000"
@@ -46,6 +47,7 @@ class LocalServer:
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[str] | None = None
         self._address = ""
+        self._prefix = ""  # the file in `slots` that holds it
         self.api_key = secrets.token_urlsafe(32)
 
     @property
@@ -75,6 +77,7 @@ class LocalServer:
                 "threads": len(os.sched_getaffinity(0)),
                 "api_key": self.api_key,
                 "slots": f"{self._slots}/",
+                "parallel": SLOTS,
             }
             assert self._process.stdin
             try:
@@ -97,10 +100,9 @@ class LocalServer:
             return self._address
 
     def warm(self, prefix: list[dict[str, str]]) -> None:
-        """Have the beginning of a prompt in the cache before the first question: restored if it was read once, else
-        read now and saved.
+        """Have the beginning of all prompts read and saved, unless it was before; `restore` puts it into a slot.
 
-        A prefix that can't be restored or saved costs time and nothing else.
+        A prefix that can't be saved costs time and nothing else.
 
         Raises:
             ModelError: the model can't be loaded.
@@ -108,25 +110,39 @@ class LocalServer:
         status = self._model.stat()
         key = json.dumps([str(self._model), status.st_size, status.st_mtime_ns, self._context_tokens, prefix])
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.slot"
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        with httpx.Client(base_url=self.address, headers=headers, timeout=START_SECONDS, trust_env=False) as client:
+        if not (self._slots / name).exists():
+            request = {"messages": prefix, "max_tokens": 1, "temperature": 0, "id_slot": 0}
+            partial = f"{name}.{os.getpid()}"
             try:
-                if (self._slots / name).exists():
-                    if client.post("/slots/0?action=restore", json={"filename": name}).is_success:
-                        return
-                    (self._slots / name).unlink(missing_ok=True)
-                request = {"messages": prefix, "max_tokens": 1, "temperature": 0, "id_slot": 0}
-                client.post("/v1/chat/completions", json=request).raise_for_status()
-                partial = f"{name}.{os.getpid()}"
-                if client.post("/slots/0?action=save", json={"filename": partial}).is_success:
+                self._post("/v1/chat/completions", request).raise_for_status()
+                if self._post("/slots/0?action=save", {"filename": partial}).is_success:
                     for old in self._slots.glob("*.slot"):
                         old.unlink(missing_ok=True)
                     (self._slots / partial).replace(self._slots / name)
             except (httpx.HTTPError, OSError) as error:
-                if self._process is None:  # closed meanwhile: nothing went wrong
-                    return
-                log.warning("The prompt's prefix could not be prepared: %s", error)
-                (self._slots / name).unlink(missing_ok=True)  # it may be what the child died of
+                if self._process is not None:  # else it was closed meanwhile: nothing went wrong
+                    log.warning("The prompt's prefix could not be prepared: %s", error)
+        self._prefix = name
+
+    def restore(self, slot: int) -> None:
+        """Put the saved prefix, and nothing else, into a slot's cache.
+
+        What a slot read before decides where the reading of the next prompt begins, that decides how its tokens fall
+        into batches, and that an answer's last digits and now and then a word: from the prefix, it is always the same.
+        """
+        saved = self._slots / self._prefix
+        if not self._prefix or not saved.exists():
+            return
+        try:
+            if not self._post(f"/slots/{slot}?action=restore", {"filename": self._prefix}).is_success:
+                saved.unlink(missing_ok=True)
+        except httpx.HTTPError:
+            saved.unlink(missing_ok=True)  # it may be what the child died of
+
+    def _post(self, path: str, request: dict[str, Any]) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        with httpx.Client(base_url=self.address, headers=headers, timeout=START_SECONDS, trust_env=False) as client:
+            return client.post(path, json=request)
 
     def slots(self) -> list[dict[str, Any]]:
         """The server's own account of its slots: `id`, `is_processing`, …"""

@@ -60,16 +60,20 @@ Event = EvidenceFound | TextAdded | Answered
 class Assistant:
     """Answers questions about one corpus.
 
+    Args:
+        index: the corpus; by default that of the data directory.
+        llm: one that is shared with other assistants; by default one of its own.
+
     Raises:
         PromptError: a template does not have its placeholders.
         StoreError: the data directory can't be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, index: Index | None = None, llm: LLM | None = None) -> None:
         prompts.check_all()
         self.settings = settings
-        self.llm = LLM(settings)
-        self.index = Index(settings)
+        self.llm = llm or LLM(settings)
+        self.index = index or Index.open(settings)
 
     def start(self) -> None:
         """Begin loading both models, without waiting for either."""

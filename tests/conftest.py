@@ -114,7 +114,7 @@ def make_index(shared_embedder: Embedder, settings: Settings) -> Iterator[MakeIn
     opened: list[Index] = []
 
     def make() -> Index:
-        opened.append(Index(settings))
+        opened.append(Index.open(settings))
         return opened[-1]
 
     yield make

@@ -288,7 +288,7 @@ def model(check: bool) -> None:
 def _index(settings: Settings) -> Iterator[Any]:
     from index.search import Index
 
-    with Index(settings) as corpus:
+    with Index.open(settings) as corpus:
         yield corpus
 
 

@@ -60,7 +60,8 @@ def test_a_changed_file_replaces_its_old_version_everywhere(
     outcomes, _ = add(path)
     assert outcomes["a.txt"].outcome == "replaced"
     assert corpus.article("a").text == FIRST
-    assert corpus.ledger.match_words(["quokkaville"], 10) == []
+    assert corpus.ledger.match_chunks(["quokkaville"], 10) == {}
+    assert corpus.ledger.match_articles(["quokkaville"], 10) == {}
     assert isinstance(corpus.projection, ChromaProjection)
     assert corpus.projection._present() == corpus.ledger.chunk_keys()
     assert len(old - corpus.ledger.chunk_keys()) >= 1
@@ -320,7 +321,7 @@ elif where == "vectors":
     index.vectors.ChromaProjection._add = dying(index.vectors.ChromaProjection._add, calls)
 import index.search
 index.search.Embedder = Light
-with Index(load_settings()) as corpus:
+with Index.open(load_settings()) as corpus:
     corpus.add([folder], report=report)
 """
 

@@ -78,8 +78,8 @@ def test_a_new_version_replaces_the_old_one_everywhere(
     old = ledger.chunk_keys()
     ledger.publish([made("a", "The new lion woke.")])
     assert ledger.article("a").text == "The new lion woke.\n"
-    assert ledger.match_words(["zebra"], 10) == []
-    assert len(ledger.match_words(["lion"], 10)) == 1
+    assert ledger.match_chunks(["zebra"], 10) == ledger.match_articles(["zebra"], 10) == {}
+    assert len(ledger.match_chunks(["lion"], 10)) == 1
     assert ledger.count() == (2, 2, 2)
     assert max(ledger.chunk_keys()) > max(old), "a chunk key was used twice"
     check_whole(path)
@@ -261,14 +261,14 @@ def test_readers_see_the_old_version_until_the_new_one_is_whole(ledger: Ledger, 
 )
 def test_no_word_is_an_operator_of_the_query_language(ledger: Ledger, made: Made, words: list[str]) -> None:
     ledger.publish([made("a", "The zebra slept.")])
-    found = ledger.match_words(words, 10)
+    found = ledger.match_chunks(words, 10)
     assert len(found) == (1 if words[0] in {"zebra", "^zebra"} else 0)
-    assert len(ledger.match_words(["zebra"], 10)) == 1
+    assert len(ledger.match_chunks(["zebra"], 10)) == 1
 
 
 def test_a_question_of_thousands_of_different_words_can_be_looked_up(ledger: Ledger, made: Made) -> None:
     ledger.publish([made("a", "The zebra slept.")])
-    assert len(ledger.match_words([*(f"w{n}" for n in range(2_000)), "zebra"], 10)) == 1
+    assert len(ledger.match_chunks([*(f"w{n}" for n in range(2_000)), "zebra"], 10)) == 1
 
 
 def test_words_are_ranked_by_rarity_and_the_title_counts(ledger: Ledger, made: Made) -> None:
@@ -281,15 +281,16 @@ def test_words_are_ranked_by_rarity_and_the_title_counts(ledger: Ledger, made: M
     )
     chunks = ledger.chunks(sorted(ledger.chunk_keys()))
     articles = ledger.articles_by_key({chunk.article for chunk in chunks.values()})
-    found = ledger.match_words(["zebra"], 10)
-    assert [articles[chunks[key].article].id for key, _ in found] == ["title", "body"]
-    assert found[0][1] >= found[1][1] > 0
+    found = ledger.match_chunks(["zebra"], 10)
+    assert [articles[chunks[key].article].id for key in found] == ["title", "body"]
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert min(found.values()) > 0
 
 
 def test_diacritics_and_endings_do_not_matter(ledger: Ledger, made: Made) -> None:
     ledger.publish([made("a", "Türkiye signed agreements.")])
-    assert ledger.match_words(["turkiye"], 5)
-    assert ledger.match_words(["agreement"], 5)
+    assert ledger.match_chunks(["turkiye"], 5)
+    assert ledger.match_chunks(["agreement"], 5)
 
 
 def test_keys_that_are_gone_are_passed_over(ledger: Ledger, made: Made) -> None:
@@ -300,3 +301,22 @@ def test_keys_that_are_gone_are_passed_over(ledger: Ledger, made: Made) -> None:
     assert ledger.chunk_vectors(keys)[0] == keys[1:]
     with pytest.raises(UnknownArticle, match="'a'"):
         ledger.article("a")
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date_without_embedding_again(
+    ledger: Ledger, made: Made, path: Path
+) -> None:
+    ledger.publish([made("up", "The balloon rose.", title="Up (film)"), made("zebra", "The zebra slept.")])
+    vectors = ledger.chunk_vectors(sorted(ledger.chunk_keys()))[1]
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "DROP TABLE whole; DROP INDEX ix_articles_name; ALTER TABLE articles DROP COLUMN name;"
+            "UPDATE meta SET value = '1' WHERE name = 'schema'"
+        )
+    with contextlib.closing(Ledger(path, FINGERPRINT)) as new:
+        assert new.named(["up"]) == {"up": [1]}
+        assert list(new.match_articles(["zebra"], 5)) == [2]
+        np.testing.assert_array_equal(new.chunk_vectors(sorted(new.chunk_keys()))[1], vectors)
+        new.remove(["zebra"])
+        assert new.match_articles(["zebra"], 5) == {}

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.errors import EmbedderMismatch, UnknownArticle
+from index.embedding import Embedder
+from index.errors import EmbedderMismatch, QuestionError, UnknownArticle
+from index.filters import Filters
 from index.ledger import Ledger
+from index.ranking import Weights
 from index.search import Index
 
 Write = Callable[..., Path]
@@ -70,7 +73,7 @@ def test_hits_come_best_first_and_at_most_as_many_as_asked_for(filled: Index) ->
     assert ids(filled, "wheat prices", 2) == ids(filled, "wheat prices", 10)[:2]
 
 
-def test_the_sentences_of_a_hit_are_those_of_its_chunk(filled: Index) -> None:
+def test_the_sentences_of_a_hit_are_those_of_its_article(filled: Index) -> None:
     (hit,) = filled.search("railway", 1)
     sentences = filled.sentences(hit)
     text = hit.article.text
@@ -82,15 +85,97 @@ def test_the_sentences_of_a_hit_are_those_of_its_chunk(filled: Index) -> None:
     np.testing.assert_allclose(np.linalg.norm(sentences.vectors, axis=1), 1.0, atol=1e-2)
 
 
-def test_the_sentences_of_a_later_chunk_are_counted_from_the_start_of_the_article(corpus: Index, write: Write) -> None:
+def test_a_word_late_in_a_long_article_finds_the_chunk_it_stands_in(corpus: Index, write: Write) -> None:
     text = " ".join(f"Remark number {n} is about weather and wind." for n in range(80)) + " Zebras came at the end."
     corpus.add([write("long.txt", text)])
     (hit,) = corpus.search("zebras", 1)
-    sentences = corpus.sentences(hit)
-    assert sentences.first > 0
-    assert len(sentences.spans) == hit.chunk.last - hit.chunk.first + 1
-    assert text[sentences.spans[-1].start : sentences.spans[-1].end] == "Zebras came at the end."
-    assert text[: sentences.spans[0].start].count(".") == sentences.first
+    assert hit.text.endswith("Zebras came at the end.")
+    assert hit.chunk.first > 0
+
+
+def test_several_articles_come_before_much_of_one(corpus: Index, write: Write, folder: Path) -> None:
+    write("long.txt", " ".join(f"Wheat harvest number {n} was good for wheat farmers." for n in range(120)))
+    for n in range(4):
+        write(f"short{n}.txt", f"In valley {n} the wheat harvest failed. Nobody knows why the wheat did not grow.")
+    corpus.add([folder])
+    found = ids(corpus, "How was the wheat harvest?", 10)
+    assert found.count("long") > 1
+    assert len(set(found[:5])) == 5
+
+
+def test_the_article_that_the_best_one_names_is_found_too(corpus: Index, write: Write, folder: Path) -> None:
+    write("a.md", "---\ntitle: Lothar the Younger\n---\nLothar the Younger was king. He was a son of Irmgard of Tours.")
+    write("b.md", "---\ntitle: Irmgard of Tours\n---\nShe was a daughter of Hugo and died on 20 March 851.")
+    for n, king in enumerate(("Otto", "Karl", "Ludwig", "Pippin", "Arnulf", "Konrad")):
+        write(f"k{n}.md", f"---\ntitle: King {king}\n---\nKing {king} died young. The mother of King {king} wept.")
+    corpus.add([folder])
+    assert ids(corpus, "When did the mother of Lothar the Younger die?", 2) == ["a", "b"]
+    without = [h.article.id for h in corpus.search("When did the mother of Lothar the Younger die?", 2,
+                                                   weights=Weights(links=0))]  # fmt: skip
+    assert without != ["a", "b"]
+
+
+def dated(write: Write, corpus: Index, folder: Path) -> None:
+    for name, published, source in (
+        ("old", "2023-03-01", "The Herald"),
+        ("new", "2025-04-15", "The Courier"),
+        ("undated", "", "The Herald"),
+    ):
+        write(f"{name}.md", f"---\ntitle: Flood in {name} valley\npublished: {published}\nsource: {source}\n---\n"
+              f"A flood came to the {name} valley. Forty houses were lost in the flood.")  # fmt: skip
+    corpus.add([folder])
+
+
+def test_what_a_question_says_of_when_is_preferred_and_filters_nothing(
+    corpus: Index, write: Write, folder: Path
+) -> None:
+    dated(write, corpus, folder)
+    question = "How many houses were lost in the flood {}?"
+    for when, first in (("this week", "new"), ("in March 2023", "old")):
+        found = [h.article.id for h in corpus.search(question.format(when), asked="2025-04-18")]
+        assert found[0] == first
+        assert sorted(found) == ["new", "old", "undated"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(sources=("the herald",)), ["old", "undated"]),
+        (Filters(sources=("The Courier", "The Herald"), since="2024"), ["new"]),
+        (Filters(until="2023-03"), ["old"]),
+        (Filters(since="2023-03-02"), ["new"]),
+        (Filters(articles=("undated",)), ["undated"]),
+        (Filters(authors=("Nobody",)), []),
+    ],
+)
+def test_a_filter_leaves_only_what_fits(
+    corpus: Index, write: Write, folder: Path, filters: Filters, found: list[str]
+) -> None:
+    dated(write, corpus, folder)
+    assert sorted(h.article.id for h in corpus.search("How many houses were lost?", filters=filters)) == found
+
+
+def test_what_a_filter_allows_is_found_however_far_it_is_from_the_question(
+    corpus: Index, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.search.FILTERED_DEPTH", 2)
+    rows = [{"id": f"w{n}", "text": f"Wheat grew in field {n}."} for n in range(20)] + [{"id": "far", "text": "Chess."}]
+    path = write("rows.jsonl", "\n".join(json.dumps(row) for row in rows))
+    corpus.add([path])
+    assert [h.article.id for h in corpus.search("wheat", filters=Filters(articles=("far",)))] == ["far"]
+
+
+@pytest.mark.parametrize("dates", [("soon", ""), ("", "2025-4"), ("2025-05", "2025-04"), ("2025", "2024-12")])
+def test_a_filter_of_no_dates_is_refused(dates: tuple[str, str]) -> None:
+    with pytest.raises(QuestionError, match=r"since|until|later"):
+        Filters(since=dates[0], until=dates[1])
+
+
+def test_a_corpus_in_memory_answers_like_one_on_disk(filled: Index, embedder: Embedder) -> None:
+    with Index.in_memory([filled.article(name) for name in ARTICLES], embedder) as memory:
+        for question in ("When did the port of Gwadar begin to work?", "wheat", "Zpmcorp"):
+            there = [(h.article.id, round(h.score, 4)) for h in filled.search(question)]
+            assert [(h.article.id, round(h.score, 4)) for h in memory.search(question)] == there
 
 
 def test_an_empty_corpus_has_no_hits(corpus: Index) -> None:
@@ -156,7 +241,7 @@ def test_a_second_process_finds_the_same_without_chroma(filled: Index) -> None:
 import json, sys
 from index.search import Index
 from index.settings import load_settings
-with Index(load_settings()) as corpus:
+with Index.open(load_settings()) as corpus:
     hits = [[(h.article.id, h.chunk.start) for h in corpus.search(q)] for q in json.loads(sys.argv[1])]
     print(json.dumps([corpus.projection.name, hits]))
 """

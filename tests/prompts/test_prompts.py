@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import prompts
-from prompts import PLACEHOLDERS, PromptError, check_all, render, version
+from prompts import PLACEHOLDERS, PromptError, check_all, render, version, versions
 
 
 @pytest.fixture
@@ -114,3 +114,12 @@ def test_the_version_changes_with_any_word(templates: Path) -> None:
     assert version() == before
     (templates / "condense.md").write_text((templates / "condense.md").read_text() + " now")
     assert version() != before
+
+
+def test_each_template_has_a_version_that_changes_with_its_own_words_only(templates: Path) -> None:
+    before = versions()
+    assert set(before) == set(PLACEHOLDERS)
+    assert all(len(digits) == 12 and int(digits, 16) >= 0 for digits in before.values())
+    (templates / "judge.md").write_text((templates / "judge.md").read_text().replace("missing", "absent", 1))
+    after = versions()
+    assert {name for name in before if before[name] != after[name]} == {"judge"}
