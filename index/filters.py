@@ -37,3 +37,12 @@ class Filters:
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.authors or self.articles or self.since or self.until)
+
+    def __str__(self) -> str:
+        said = [
+            f"{name} {' or '.join(values)}"
+            for name, values in (("source", self.sources), ("author", self.authors), ("article", self.articles))
+            if values
+        ]
+        said += [f"{name} {value}" for name, value in (("since", self.since), ("until", self.until)) if value]
+        return ", ".join(said)

@@ -12,6 +12,7 @@ import numpy as np
 from index import ingest
 from index.article import Article, Chunk
 from index.embedding import CHUNK_PIECES, Embedder, Vectors
+from index.errors import QuestionError
 from index.filters import Filters
 from index.ledger import ArticleRow, Ledger, StoredChunk, StoredSentences
 from index.ranking import WEIGHTS, Found, Weights, lift, names, rank
@@ -21,6 +22,7 @@ from index.times import parse_day, time_hint
 from index.vectors import ExactProjection, Progress, Projection, open_projection
 from index.words import content_words, words
 
+MAX_QUESTION = 2_000  # characters
 DEPTH = 100  # chunks of each of the two rankings that become candidates
 ARTICLE_DEPTH = 50  # articles that do, by their words
 LEXICAL_DEPTH = 1_000  # how far down a candidate's BM25 score is looked for
@@ -230,3 +232,19 @@ class Index:
                 strengths = [strength for article, strength in named[name] if article != key]
                 links[key] = max([*strengths, links.get(key, 0.0)])
         return links
+
+
+def checked(question: str) -> str:
+    """The question with its white space tidied.
+
+    Raises:
+        QuestionError: it is empty, too long, or no text.
+    """
+    question = " ".join(question.split())
+    if not question:
+        raise QuestionError("The question is empty; ask something.")
+    if any("\ud800" <= c <= "\udfff" for c in question):
+        raise QuestionError("The question holds half of a surrogate pair, which is no text; type it again.")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} can be asked.")
+    return question

@@ -68,6 +68,16 @@ class TimeHint:
             return (day - self.last).days
         return 0
 
+    def in_words(self) -> str:
+        """How the phrase was read, for whoever asked."""
+        if self.first == self.last and self.first:
+            days = f"{self.first:%-d %B %Y}"
+        elif self.first and self.last:
+            days = f"{self.first:%-d %B %Y} to {self.last:%-d %B %Y}"
+        else:
+            days = f"from {self.first:%-d %B %Y}" if self.first else f"until {self.last:%-d %B %Y}"
+        return f"“{self.phrase}” is read as {days}; articles of that time are preferred."
+
     def to_json(self) -> dict[str, str]:
         return {
             "phrase": self.phrase,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import filterfalse
 
 import snowballstemmer
 
@@ -19,7 +20,7 @@ STOP_WORDS = frozenset(
 )
 
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
-_stemmer = snowballstemmer.stemmer("english")
+_stemmer = snowballstemmer.stemmer("english")  # in C where PyStemmer is installed, with the same stems
 
 
 @lru_cache(maxsize=100_000)
@@ -33,7 +34,7 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.lower())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    return "".join(filterfalse(unicodedata.combining, decomposed))
 
 
 def words(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from index.article import Article
+from index.times import TimeHint
 from rag.llm import Usage
 
 
@@ -101,6 +102,7 @@ class Answer:
     `declined` says that the articles do not hold the answer, `confidence` (0…1) how sure it is that they do.
     `standalone` is the question as it was searched for, with what a follow-up refers to filled in.
     `invented_markers` counts citations that the model made up and that were dropped.
+    `when` holds the days that the question was taken to mean, if it says when.
     """
 
     question: str
@@ -115,6 +117,7 @@ class Answer:
     models: Models
     prompt: str
     invented_markers: int
+    when: TimeHint | None = None
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -150,6 +153,7 @@ class Answer:
             "models": {"llm": self.models.llm, "embedder": self.models.embedder},
             "prompt": self.prompt,
             "standalone": self.standalone,
+            "time": self.when.to_json() if self.when else None,
             "invented_markers": self.invented_markers,
         }
 

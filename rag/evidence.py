@@ -23,6 +23,7 @@ from rag.answer import EvidenceSentence
 HITS = 12  # chunks that are looked for
 ARTICLES = 12  # whose sentences compete
 _MAX_SENTENCES = 24
+_POOL = 3 * _MAX_SENTENCES  # from which those are taken that fit the budget
 _PER_ARTICLE = 100  # sentences of an article, the nearest to the question, that are looked at closely
 # What a sentence's score is made of besides its cosine; tuned as docs/tuning.md says.
 _WORD_WEIGHT = 0.5  # the question's words in it
@@ -149,12 +150,14 @@ def _with_antecedents(text: str, spans: Sequence[Span], scores: Mapping[int, flo
 
 
 def _once(ranked: Sequence[_Candidate]) -> list[_Candidate]:
-    """Each sentence once: the same words again, or nearly, are a copy (a syndicated text, a repeated teaser)."""
+    """The best sentences, each once: the same words again, or nearly, are a copy (a syndicated text, a teaser)."""
     seen: set[str] = set()
     kept: list[_Candidate] = []
     for candidate in ranked:
+        if len(kept) == _POOL:
+            break
         key = " ".join(words(candidate.text))
-        if key and key not in seen and not any(_is_copy(candidate, other) for other in kept[:_MAX_SENTENCES]):
+        if key and key not in seen and not any(_is_copy(candidate, other) for other in kept):
             seen.add(key)
             kept.append(candidate)
     return kept
@@ -168,11 +171,10 @@ def _is_copy(candidate: _Candidate, other: _Candidate) -> bool:
 def _within_budget(
     ranked: Sequence[_Candidate], count: TokenCounter, budget: float, most_of_one: float
 ) -> list[_Candidate]:
-    pool = ranked[: 3 * _MAX_SENTENCES]
-    sizes = count([candidate.text for candidate in pool]) if pool else []
+    sizes = count([candidate.text for candidate in ranked]) if ranked else []
     chosen: list[_Candidate] = []
     spent: Counter[int] = Counter()
-    for candidate, size in zip(pool, sizes, strict=True):
+    for candidate, size in zip(ranked, sizes, strict=True):
         of_article = spent[candidate.article_key]
         cost = size + _NUMBER_TOKENS + (0 if of_article else _HEADER_TOKENS)
         too_much = spent.total() + cost > budget or of_article + cost > most_of_one

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import prompts
 from index.article import Article
 from index.errors import QuestionError, StoreError
+from index.filters import Filters
 from index.ledger import ArticleRow
-from index.search import Hit, Index
+from index.search import Hit, Index, checked
 from index.settings import Settings
+from index.times import TimeHint, time_hint
 from rag import cite, conversation, decline, evidence, support
 from rag.answer import (
     Answer,
@@ -28,7 +30,6 @@ from rag.answer import (
 )
 from rag.llm import LLM, Usage
 
-MAX_QUESTION = 2_000  # characters
 ANSWER_TOKENS = 220
 
 
@@ -38,6 +39,7 @@ class EvidenceFound:
 
     evidence: tuple[EvidenceSentence, ...]
     elapsed_ms: float
+    when: TimeHint | None = None  # the days that the question was taken to mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,29 @@ class Assistant:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Answer:
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), asked: str = "", filters: Filters | None = None
+    ) -> Answer:
         """The answer to a question.
 
         Args:
             history: the conversation so far, oldest first.
             asked: the ISO date that "this week" and the like are meant from; "" for not known.
+            filters: which articles it may be answered from.
 
         Raises:
-            QuestionError: an empty or overlong question.
+            QuestionError: an empty or overlong question, or no article fits the filters.
             StoreError: there are no articles yet.
             ModelError: the model can't be used.
         """
-        for event in self.stream(question, history=history, asked=asked):
+        for event in self.stream(question, history=history, asked=asked, filters=filters):
             if isinstance(event, Answered):
                 return event.answer
         raise AssertionError("a stream ends with Answered")
 
-    def stream(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Generator[Event, None, None]:
+    def stream(
+        self, question: str, *, history: Sequence[Turn] = (), asked: str = "", filters: Filters | None = None
+    ) -> Generator[Event, None, None]:
         """Like `ask`, as events: `EvidenceFound` once, `TextAdded` many times, `Answered` last.
 
         Closing the generator stops the model.
@@ -115,11 +122,12 @@ class Assistant:
         clock = _Clock()
         question = checked(question)
         standalone = conversation.standalone(question, history, self._write_whole)
-        hits = self._retrieve(standalone)
+        when = time_hint(standalone, asked)
+        hits = self._retrieve(standalone, asked, filters)
         clock.mark("retrieve")
         found = self._select(standalone, hits)
         clock.mark("evidence")
-        yield EvidenceFound(found, clock.ms("evidence"))
+        yield EvidenceFound(found, clock.ms("evidence"), when)
 
         nearest = max(hit.cosine for hit in hits)
         text, usage = "", Usage()
@@ -145,6 +153,7 @@ class Assistant:
                 models=Models(self.llm.name, self.index.embedder.fingerprint),
                 prompt=prompts.version(),
                 invented_markers=invented,
+                when=when,
             )
         )
 
@@ -155,8 +164,10 @@ class Assistant:
     def articles(self) -> list[ArticleRow]:
         return self.index.articles()
 
-    def _retrieve(self, question: str) -> list[Hit]:
-        hits = self.index.search(question, evidence.HITS)
+    def _retrieve(self, question: str, asked: str, filters: Filters | None) -> list[Hit]:
+        hits = self.index.search(question, evidence.HITS, asked=asked, filters=filters)
+        if not hits and filters:
+            raise QuestionError(f"No article fits the filters ({filters}). `dateline index list` shows what there is.")
         if not hits:
             raise StoreError(
                 f"There are no articles in {self.settings.home} yet. Add some: `dateline index add FILE_OR_FOLDER`."
@@ -183,22 +194,6 @@ class Assistant:
 
     def _write_whole(self, messages: Sequence[prompts.Message], max_tokens: int) -> str:
         return "".join(self.llm.write(messages, max_tokens))
-
-
-def checked(question: str) -> str:
-    """The question with its white space tidied.
-
-    Raises:
-        QuestionError: it is empty, too long, or no text.
-    """
-    question = " ".join(question.split())
-    if not question:
-        raise QuestionError("The question is empty; ask something.")
-    if any("\ud800" <= c <= "\udfff" for c in question):
-        raise QuestionError("The question holds half of a surrogate pair, which is no text; type it again.")
-    if len(question) > MAX_QUESTION:
-        raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} can be asked.")
-    return question
 
 
 def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[prompts.Message]:

@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from index.errors import DatelineError, QuestionError, ReadError, StoreError
+from index.filters import Filters
 from rag.answer import Turn
 from rag.pipeline import Assistant
 
@@ -27,7 +28,7 @@ class Row:
     asked: str = ""
 
 
-def ask_all(assistant: Assistant, questions: Path, out: Path) -> int:
+def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters | None = None) -> int:
     """Answer every row of `questions` that `out` does not hold yet; returns how many could not be answered.
 
     A row that can't be asked becomes `{"id", "question", "error"}` and is tried again by the next run.
@@ -43,7 +44,7 @@ def ask_all(assistant: Assistant, questions: Path, out: Path) -> int:
     with out.open("a", encoding="utf-8") as file:
         for row in tqdm(todo, desc="answering", unit=" questions", initial=len(done), total=len(rows), disable=None):
             try:
-                answer = assistant.ask(row.question, history=row.history, asked=row.asked)
+                answer = assistant.ask(row.question, history=row.history, asked=row.asked, filters=filters)
                 line: dict[str, Any] = {"id": row.id, **answer.to_json()}
             except QuestionError as error:
                 failed += 1

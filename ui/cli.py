@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import date
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,34 @@ import click
 from tqdm import tqdm
 
 from index.errors import DatelineError
+from index.filters import Filters
 from index.settings import Settings, load_settings
 from ui import batch as batches
 
 os.environ.setdefault("TQDM_DISABLE", "0")
 
 HISTORY_HELP = 'A JSON file with the conversation so far: [{"role": "user", "content": "…"}, …].'
+
+
+_FILTERS = (
+    click.option("--source", "sources", multiple=True, help="Only articles of this source; may be repeated."),
+    click.option("--author", "authors", multiple=True, help="Only articles of this author; may be repeated."),
+    click.option("--article", "articles", multiple=True, metavar="ID", help="Only this article; may be repeated."),
+    click.option("--since", default="", metavar="DATE", help="Only articles of this date or later: 2025, 2025-07, …"),
+    click.option("--until", default="", metavar="DATE", help="Only articles of this date or earlier."),
+)
+
+
+def with_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which articles may be found, handed to the command as `filters`."""
+
+    @functools.wraps(command)
+    def filtered(*, sources: Any, authors: Any, articles: Any, since: str, until: str, **values: Any) -> None:
+        command(filters=Filters(sources, authors, articles, since, until), **values)
+
+    for option in reversed(_FILTERS):
+        filtered = option(filtered)
+    return filtered
 
 
 class Commands(click.Group):
@@ -63,14 +87,22 @@ def cli() -> None:
 @click.option("--asked", default="", metavar="DATE", help='What "this week" is meant from, such as 2025-07-27.')
 @click.option("--batch", type=click.Path(path_type=Path), help="Answer every row of a JSONL instead; needs --out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where --batch writes; an unfinished file is continued.")
+@with_filters
 def ask(
-    question: str | None, as_json: bool, history: Path | None, asked: str, batch: Path | None, out: Path | None
+    question: str | None,
+    as_json: bool,
+    history: Path | None,
+    asked: str,
+    batch: Path | None,
+    out: Path | None,
+    filters: Filters,
 ) -> None:
     """Answer a question from the articles.
 
     \b
     dateline ask "Which states took part?"
     dateline ask --json --history talk.json --asked 2025-07-27 "And who was missing?"
+    dateline ask --source "The Herald" --since 2025-04 "What was decided?"
     dateline ask --batch questions.jsonl --out answers.jsonl
     """
     if (question is None) == (batch is None):
@@ -79,10 +111,11 @@ def ask(
         raise click.UsageError("--batch and --out go together")
     with _assistant(load_settings()) as assistant:
         if batch and out:
-            failed = batches.ask_all(assistant, batch, out)
+            failed = batches.ask_all(assistant, batch, out, filters)
             sys.exit(1 if failed else 0)
         turns = batches.read_history(history) if history else []
-        answer = assistant.ask(question or "", history=turns, asked=batches.checked_date(asked))
+        day = batches.checked_date(asked) or date.today().isoformat()
+        answer = assistant.ask(question or "", history=turns, asked=day, filters=filters)
     if as_json:
         _print_json(answer.to_json())
     else:
@@ -93,6 +126,8 @@ def _print_answer(answer: Any) -> None:
     from rag.answer import Answer, Support
 
     assert isinstance(answer, Answer)
+    if answer.when:
+        click.secho(f"{answer.when.in_words()}\n", dim=True)
     if answer.declined:
         click.secho(answer.text, bold=True)
         click.echo("\nThe nearest passages:")
@@ -206,16 +241,21 @@ def index_remove(ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a question.")
 @click.option("--batch", type=click.Path(path_type=Path), help="Search for every row of a JSONL (`id`, `question`).")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
-def index_search(question: str | None, as_json: bool, batch: Path | None, top: int) -> None:
+@click.option("--asked", default="", metavar="DATE", help='What "this week" is meant from, such as 2025-07-27.')
+@with_filters
+def index_search(
+    question: str | None, as_json: bool, batch: Path | None, top: int, asked: str, filters: Filters
+) -> None:
     """Find the passages that answer to a question, best first. No LLM."""
     if (question is None) == (batch is None):
         raise click.UsageError("give either a QUESTION or --batch FILE")
-    from rag.pipeline import checked
+    from index.search import checked
 
-    rows = batches.read_rows(batch) if batch else [batches.Row("", question or "")]
+    day = batches.checked_date(asked) or date.today().isoformat()
+    rows = batches.read_rows(batch) if batch else [batches.Row("", question or "", asked=day)]
     with _index(load_settings()) as corpus:
         for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
-            hits = corpus.search(checked(row.question), top)
+            hits = corpus.search(checked(row.question), top, asked=row.asked, filters=filters)
             if as_json or batch:
                 _print_json({"id": row.id, "hits": [_hit_json(hit) for hit in hits]})
                 continue
@@ -225,7 +265,7 @@ def index_search(question: str | None, as_json: bool, batch: Path | None, top: i
                 )
                 click.echo(f"   {_safe(hit.text)}\n")
             if not hits:
-                click.echo("Nothing found; the corpus is empty.", err=True)
+                click.echo("Nothing found: no article fits the filters, or the corpus is empty.", err=True)
 
 
 def _hit_json(hit: Any) -> dict[str, Any]:

@@ -150,13 +150,20 @@ def shelf_html(rows: Sequence[ArticleRow]) -> str:
 
 
 def _supported(answer: Answer) -> str:
-    return f'<div class="words">{_sentences(answer)}</div>{_sources(_citations(answer.sentences))}{_read(answer)}'
+    said = f'{_when(answer)}<div class="words">{_sentences(answer)}</div>'
+    return f"{said}{_sources(_citations(answer.sentences))}{_read(answer)}"
 
 
 def _declined(answer: Answer) -> str:
     nearest = answer.evidence[:NEAREST]
     passages = f'<h3 class="label">Nearest passages</h3>{_passages(nearest, numbered=False)}' if nearest else ""
-    return f'<p class="label verdict">Not in these articles</p><div class="words">{_sentences(answer)}</div>{passages}'
+    verdict = f'<p class="label verdict">Not in these articles</p>{_when(answer)}'
+    return f'{verdict}<div class="words">{_sentences(answer)}</div>{passages}'
+
+
+def _when(answer: Answer) -> str:
+    """How "this week" and the like were read, so that a wrong reading is seen."""
+    return f'<p class="when">{_text(answer.when.in_words())}</p>' if answer.when else ""
 
 
 def _sentences(answer: Answer) -> str:

@@ -18,8 +18,9 @@ import gradio as gr
 from gradio.blocks import Block
 
 from index.errors import DatelineError, UnknownArticle
+from index.search import MAX_QUESTION
 from rag.answer import EvidenceSentence, Turn
-from rag.pipeline import MAX_QUESTION, Answered, Assistant, Event, EvidenceFound, TextAdded
+from rag.pipeline import Answered, Assistant, Event, EvidenceFound, TextAdded
 from ui import render
 from ui.writing import Desk, Writing
 

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import date
 from queue import Empty, SimpleQueue
 
 from rag.answer import Turn
@@ -70,7 +71,8 @@ class Writing:
 
     def _write(self, question: str, history: Sequence[Turn]) -> None:
         try:
-            with contextlib.closing(self._assistant.stream(question, history=history)) as stream:
+            today = date.today().isoformat()
+            with contextlib.closing(self._assistant.stream(question, history=history, asked=today)) as stream:
                 for event in stream:
                     if self.stopped:
                         return

@@ -305,7 +305,7 @@ def test_a_corpus_is_indexed_once_apart_from_the_users_own(
     steps: list[str] = []
     home = indexed(corpus, settings, lambda step, done, total: steps.append(step))
     assert set(steps) == {"indexing"}
-    with Index(dataclasses.replace(settings, home=home)) as index:
+    with Index.open(dataclasses.replace(settings, home=home)) as index:
         assert {row.id for row in index.articles()} == set(list(ARTICLES)[:3])
         assert index.search("How much did the iron bridge cost?")[0].article.id == "bridge"
     check_whole(dataclasses.replace(settings, home=home).ledger_path)
@@ -342,7 +342,7 @@ def test_what_a_killed_indexing_left_is_cleared_away(
     (making / "ledger.sqlite3").write_bytes(b"half")
     assert indexed(corpus, settings) == home
     assert not making.exists()
-    with Index(dataclasses.replace(settings, home=home)) as index:
+    with Index.open(dataclasses.replace(settings, home=home)) as index:
         assert len(index.articles()) == 3
 
 

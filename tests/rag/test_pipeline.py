@@ -12,12 +12,13 @@ import pytest
 import prompts
 from index.embedding import Embedder
 from index.errors import ModelError, QuestionError, StoreError, UnknownArticle
+from index.search import MAX_QUESTION
 from index.settings import Settings
 from prompts import Message
 from rag.answer import Answer, Support, Turn
 from rag.decline import DECLINED_TEXT
 from rag.llm import Usage
-from rag.pipeline import MAX_QUESTION, Answered, Assistant, EvidenceFound, TextAdded
+from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
 
 ARTICLES = {
     "gwadar": "---\ntitle: The port of Gwadar\nsource: Coast Weekly\npublished: 2024-05-01\n---\n"

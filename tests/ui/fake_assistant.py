@@ -144,7 +144,7 @@ class FakeAssistant:
         self.closed = 0
         self.histories: list[tuple[Turn, ...]] = []
 
-    def stream(self, question: str, *, history: Sequence[Turn] = ()) -> Generator[Event, None, None]:
+    def stream(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Generator[Event, None, None]:
         self.opened += 1
         self.histories.append(tuple(history))
         try:

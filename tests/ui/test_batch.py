@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from index.errors import DatelineError, ModelError, QuestionError, ReadError, StoreError
+from index.filters import Filters
 from rag.answer import Answer, Models, Timings, Turn
 from rag.llm import Usage
 from ui.batch import Row, ask_all, checked_date, read_rows
@@ -27,7 +28,9 @@ class Assistant:
         self.errors: dict[str, BaseException] = {}
         self.turns: list[tuple[Turn, ...]] = []
 
-    def ask(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Answer:
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), asked: str = "", filters: Filters | None = None
+    ) -> Answer:
         question = " ".join(question.split())
         self.asked.append(question)
         self.turns.append(tuple(history))
