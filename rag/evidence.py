@@ -31,7 +31,7 @@ _ARTICLE_WEIGHT = 1.0  # its article's score, as a share of the best article's
 _RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
 _SAME = 0.8  # share of common words from which two sentences say the same
-_MOST_OF_ONE = 0.4  # of the budget that one article may take where the question compares
+_MOST_OF_ONE = 0.5  # of the budget that one article may take where the question compares
 _HEADER_TOKENS = 24  # what an article's header takes in the prompt, about
 _NUMBER_TOKENS = 4  # "[12] " and the line break
 

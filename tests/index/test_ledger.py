@@ -287,6 +287,19 @@ def test_words_are_ranked_by_rarity_and_the_title_counts(ledger: Ledger, made: M
     assert min(found.values()) > 0
 
 
+def test_where_too_many_rows_would_match_the_commonest_words_are_left_out(
+    ledger: Ledger, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.publish(
+        [made("zebra", "The agreements of the zebra and the lion."), made("lion", "The lion's agreements."),
+         *(made(f"other{n}", "Agreements everywhere.") for n in range(8))]
+    )  # fmt: skip
+    assert len(ledger.match_chunks(["agreement", "zebra", "lion"], 20)) == 10
+    monkeypatch.setattr("index.ledger.MOST_ROWS", 5)
+    assert len(ledger.match_chunks(["agreement", "zebra", "lion"], 20)) == 2
+    assert len(ledger.match_chunks(["agreement"], 20)) == 10, "the only word of a question is always looked up"
+
+
 def test_diacritics_and_endings_do_not_matter(ledger: Ledger, made: Made) -> None:
     ledger.publish([made("a", "Türkiye signed agreements.")])
     assert ledger.match_chunks(["turkiye"], 5)
