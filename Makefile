@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check eval setup model browser lock clean
+.PHONY: help run test check eval gate setup model browser lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,8 +27,11 @@ check: $(VENV)/.dev ## ruff, mypy, the contract of the flow, deptry
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 
-eval: setup model ## the gold questions about the starter corpus
-	@$(BIN)/dateline eval
+eval: setup model ## all gold questions about the starter corpus
+	@$(BIN)/dateline eval run
+
+gate: setup model ## a sample of them against the figures in the repository; fails on a regression
+	@$(BIN)/dateline eval gate evals/gold/baseline.json
 
 setup: $(VENV)/.installed ## the virtual environment with everything pinned
 
