@@ -15,10 +15,14 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from evals import benchmark_tables as tables
 from evals import compare as comparing
 from evals import gate as gating
 from evals import report as reports
 from evals import sweep as sweeping
+from evals.benchmark_asking import Asking
+from evals.benchmark_sets import Half, benchmarks_folder
+from evals.benchmarks import BENCHMARKS, Measured, Setup, chosen, measure
 from evals.drafting import Draft, write_drafts
 from evals.drafting import draft as propose
 from evals.gold import write_gold
@@ -26,6 +30,7 @@ from evals.importing import Format, import_gold, write_articles
 from evals.judge import Judge
 from evals.metrics import calibration, risk_coverage
 from evals.record import Item, Record, load, run_path, save, write_whole
+from evals.run import Progress
 from evals.run import run as run_questions
 from evals.scoring import LAYERS, METRICS
 from evals.statistics import share
@@ -50,6 +55,7 @@ _SETTABLE = {
     "evidence_tokens": "DATELINE_EVIDENCE_TOKENS",
 }
 _STEPS = ("error", "retrieval", "evidence", "declining", "reading", "citing")
+_UNITS: dict[str, dict[str, Any]] = {"indexing": {"unit": "B", "unit_scale": True}, "checking": {"unit": " claims"}}
 _CORPUS_HELP = "A file or folder with the articles that the questions are about; your own corpus if left away."
 _SET_HELP = f"Another value of a setting for this run: {', '.join(_SETTABLE)}."
 
@@ -265,6 +271,66 @@ def import_(file: Path, out: Path, form: str, articles: Path | None, corpus: Pat
         sys.exit(1)
 
 
+@command.command("benchmark", epilog="Example: dateline eval benchmark rgb --sample 10")
+@click.argument("name", metavar="NAME|all")
+@click.option(
+    "--half", type=click.Choice([each.value for each in Half]), help="Which rows; those to report if left away."
+)
+@click.option("--sample", type=click.IntRange(1), help="Only so many rows of a set, always the same ones.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
+@click.option("--out", type=_path, help="Write the tables here too: .md or .json.")
+@_as_json
+def benchmark(
+    name: str, half: str | None, sample: int | None, assignments: tuple[str, ...], out: Path | None, as_json: bool
+) -> None:
+    """Measure on the public set NAME, by its own rules and beside what others reached.
+
+    DATELINE_BENCHMARKS names the folder with the sets: news-2025, news-2024, clapnq, rgb, mtrag-un, wice, injection,
+    xquad and 2wiki. `all` measures every set that has the half. A run that was stopped goes on where it was.
+    """
+    settings = _configured({key: _only(key, values) for key, values in _assigned(assignments).items()})
+    wanted = chosen(name, Half(half) if half else None)
+    folder = benchmarks_folder(os.environ, BENCHMARKS)
+    if out:
+        _check_target(out, (".md", ".json"))
+    found: list[Measured] = []
+    missing = [each.name for each, _ in wanted if name == "all" and not (folder / each.name).is_dir()]
+    for each, rows in wanted:
+        if each.name in missing:
+            continue
+        with _Bars() as bars:
+            found.append(measure(each, rows, _setup(folder, settings, bars), sample))
+        _show(found, settings, out, as_json)
+    if as_json:
+        click.echo(_json({"benchmarks": [tables.to_json(each) for each in found]}))
+    elif len(found) > 1:
+        click.echo(tables.summary(found))
+    if missing:
+        click.echo(f"{folder} does not hold {', '.join(missing)}.", err=True)
+    if missing or any(each.broken for each in found):
+        sys.exit(1)
+
+
+def _setup(folder: Path, settings: Settings, progress: Progress) -> Setup:
+    return Setup(folder, Asking(settings, progress), (SEEDS_GOLD, SEEDS_CORPUS))
+
+
+def _show(found: Sequence[Measured], settings: Settings, out: Path | None, as_json: bool) -> None:
+    """Keep and print what was measured last, so that it is there even if the next set is stopped."""
+    last = found[-1]
+    kept = f"\nKept as {last.record.name}: {_keep(last.record, settings)}" if last.record else ""
+    if out and out.suffix == ".json":
+        write_whole(out, _json({"benchmarks": [tables.to_json(each) for each in found]}) + "\n")
+    elif out:
+        write_whole(out, "\n".join(map(tables.to_markdown, found)))
+    if not as_json:
+        click.echo(_safe(tables.to_text(last)))
+    if kept:
+        click.echo(kept, err=True)
+    if last.broken:
+        _tell_broken([(row.line, row.problem) for row in last.broken], last.benchmark.name)
+
+
 # What the commands are given
 
 
@@ -321,10 +387,10 @@ def _check_folder(out: Path) -> None:
         raise GoldError(f"There is no folder {out.parent} to write {out.name} to.")
 
 
-def _check_target(out: Path) -> None:
+def _check_target(out: Path, known: Sequence[str] = (".html", ".md", ".json")) -> None:
     _check_folder(out)
-    if out.suffix not in (".html", ".md", ".json"):
-        raise click.UsageError(f"--out {out}: a report is .html, .md or .json")
+    if out.suffix not in known:
+        raise click.UsageError(f"--out {out}: a report is {', '.join(known[:-1])} or {known[-1]}")
 
 
 @contextlib.contextmanager
@@ -363,7 +429,7 @@ class _Bars:
         if step not in self._bars or done < before:  # the next run of a sweep begins anew
             self._close(step)
             before = 0
-            scale = {"unit": "B", "unit_scale": True} if step == "indexing" else {"unit": " questions"}
+            scale = _UNITS.get(step, {"unit": " questions"})
             self._bars[step] = tqdm(total=total, desc=step, disable=None, leave=False, **scale)
         self._bars[step].update(done - before)
         self._done[step] = done, total
@@ -375,10 +441,13 @@ class _Bars:
         for step in list(self._bars):
             self._close(step)
         if kind is KeyboardInterrupt:
-            done, total = self._done.get("asking", (0, 0))
-            told = f"{done} of {total} questions are answered and kept" if total else "Nothing was asked yet"
-            click.echo(f"\nStopped. {told}; {self._again} goes on from there.", err=True)
+            told = self._kept("asking", "questions are answered") or self._kept("checking", "claims are checked")
+            click.echo(f"\nStopped. {told or 'Nothing was asked yet'}; {self._again} goes on from there.", err=True)
             sys.exit(130)
+
+    def _kept(self, step: str, what: str) -> str:
+        done, total = self._done.get(step, (0, 0))
+        return f"{done} of {total} {what} and kept" if total else ""
 
     def _close(self, step: str) -> None:
         if step in self._bars:
