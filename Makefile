@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check eval gate setup model browser lock clean
+.PHONY: help run test check eval gate bench-retrieval setup model browser lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: setup model ## set everything up and open the chat page on the starter corpus (PORT=7860)
 	@echo "== Starter corpus"
@@ -32,6 +32,10 @@ eval: setup model ## all gold questions about the starter corpus
 
 gate: setup model ## a sample of them against the figures in the repository; fails on a regression
 	@$(BIN)/dateline eval gate evals/gold/baseline.json
+
+bench-retrieval: $(VENV)/.dev ## retrieval beside LlamaIndex's, on the sets in DATELINE_BENCHMARKS; into build/
+	@mkdir -p build
+	@$(BIN)/dateline eval retrieval --out build/retrieval.json --plot build/retrieval.svg
 
 setup: $(VENV)/.installed ## the virtual environment with everything pinned
 

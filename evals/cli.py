@@ -19,6 +19,7 @@ from evals import benchmark_tables as tables
 from evals import compare as comparing
 from evals import gate as gating
 from evals import report as reports
+from evals import retrieval as finding
 from evals import sweep as sweeping
 from evals.benchmark_asking import Asking
 from evals.benchmark_sets import Half, benchmarks_folder
@@ -30,6 +31,7 @@ from evals.importing import Format, import_gold, write_articles
 from evals.judge import Judge
 from evals.metrics import calibration, risk_coverage
 from evals.record import Item, Record, load, run_path, save, write_whole
+from evals.retrieval_plot import to_svg as retrieval_svg
 from evals.run import Progress
 from evals.run import run as run_questions
 from evals.scoring import LAYERS, METRICS
@@ -329,6 +331,61 @@ def _show(found: Sequence[Measured], settings: Settings, out: Path | None, as_js
         click.echo(kept, err=True)
     if last.broken:
         _tell_broken([(row.line, row.problem) for row in last.broken], last.benchmark.name)
+
+
+@command.command("retrieval", epilog="Example: dateline eval retrieval clapnq xquad --out found.json --plot found.svg")
+@click.argument("sets", nargs=-1, metavar="[SET]...", type=click.Choice(finding.SETS))
+@click.option(
+    "--half",
+    default=finding.Half.REPORT.value,
+    show_default=True,
+    type=click.Choice([half.value for half in finding.Half]),
+    help="The questions to report on, or those to tune by.",
+)
+@_sample
+@click.option("--out", type=_path, help="Write everything here, down to each ranking: .json.")
+@click.option("--plot", type=_path, help="Draw the figures here: .svg.")
+@_as_json
+def retrieval(
+    sets: tuple[str, ...], half: str, sample: int | None, out: Path | None, plot: Path | None, as_json: bool
+) -> None:
+    """Compare retrieval with LlamaIndex's, and with Dateline's own less one of its parts.
+
+    SET is one of the public sets in the folder that DATELINE_BENCHMARKS names; all of them if left away. Nothing is
+    answered and no LLM is started.
+    """
+    for path, suffix in ((out, ".json"), (plot, ".svg")):
+        if path and path.suffix != suffix:
+            raise click.UsageError(f"{path} does not end in {suffix}")
+        if path:
+            _check_folder(path)
+    settings = load_settings()
+    with _one_bar() as progress:
+        results = finding.run(sets, settings, half=finding.Half(half), sample=sample, progress=progress)
+    if plot:
+        write_whole(plot, retrieval_svg(results))
+    if out or as_json:
+        told = _json(finding.to_json(results, settings))
+    if out:
+        write_whole(out, told + "\n")
+    click.echo(told if as_json else finding.to_text(results))
+
+
+@contextlib.contextmanager
+def _one_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar that shows the step at hand, where somebody watches."""
+    with tqdm(disable=None, leave=False) as bar:
+        shown = ""
+
+        def show(step: str, done: int, total: int) -> None:
+            nonlocal shown
+            if step != shown:
+                shown = step
+                bar.reset(total)
+                bar.set_description(step)
+            bar.update(done - bar.n)
+
+        yield show
 
 
 # What the commands are given
