@@ -115,7 +115,8 @@ def _spread(scored: Iterable[Found]) -> list[Found]:
     result = []
     for f in sorted(scored, key=lambda f: (-f.score, f.key)):
         seen[f.article] = seen.get(f.article, 0) + 1
-        result.append(replace(f, score=f.score / seen[f.article]))
+        share = 1 / seen[f.article] if f.score > 0 else seen[f.article]
+        result.append(replace(f, score=f.score * share))
     return sorted(result, key=lambda f: (-f.score, f.key))
 
 

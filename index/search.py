@@ -35,7 +35,7 @@ class Hit:
     """A chunk that answers to a question.
 
     `score` compares only within one search; `cosine` (−1…1) is that of the chunk's vector to
-    the question's. `text` is `article.text[start:end]`.
+    the question's, `sentence` that of its best sentence's. `text` is `article.text[start:end]`.
     """
 
     article: Article
@@ -43,6 +43,7 @@ class Hit:
     chunk: Chunk
     score: float
     cosine: float
+    sentence: float
 
     @property
     def text(self) -> str:
@@ -152,7 +153,9 @@ class Index:
         ranked = ranked[:limit]
         articles = self.ledger.articles_by_key({f.article for f in ranked})
         return [
-            Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine) for f in ranked if f.article in articles
+            Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine, f.sentence)
+            for f in ranked
+            if f.article in articles
         ]
 
     def sentences(self, hit: Hit) -> StoredSentences:

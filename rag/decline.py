@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 DECLINED_TEXT = "The articles do not say."
 
-# Logistic regression of "answerable" on the best hit's cosine; docs/tuning.md says on which questions.
-_SLOPE, _OFFSET = 12.6, -7.25
+# Logistic regression of "answerable" on the best cosine of a hit or a sentence; docs/tuning.md says on which questions.
+_SLOPE, _OFFSET = 14.65, -8.91
 THRESHOLD = 0.05
 MOST_WHEN_DECLINED = 0.3  # a near miss that was declined is still shown as doubtful
 
@@ -42,7 +42,7 @@ def says_so(text: str) -> bool:
 
 
 def nearness(cosine: float) -> float:
-    """Probability (0…1) that the articles hold an answer, from the best hit's cosine to the question alone.
+    """Probability (0…1) that the articles hold an answer, from the best cosine to the question alone.
 
     Below `THRESHOLD` there is nothing to write an answer from.
     """
@@ -55,7 +55,7 @@ def decide(written: str, bare: Sequence[bool], cosine: float) -> Decision:
     Args:
         bare: for each sentence that was written, whether it rests on nothing at all: no sentence to cite, or names
             that no article supplied. What is merely unsupported is shown as such.
-        cosine: of the best hit to the question.
+        cosine: the best of a hit, or of a sentence of one, to the question.
     """
     confidence = nearness(cosine)
     if confidence < THRESHOLD or says_so(written) or all(bare):

@@ -129,7 +129,7 @@ class Assistant:
         clock.mark("evidence")
         yield EvidenceFound(found, clock.ms("evidence"), when)
 
-        nearest = max(hit.cosine for hit in hits)
+        nearest = max(max(hit.cosine, hit.sentence) for hit in hits)
         text, usage = "", Usage()
         if decline.nearness(nearest) >= decline.THRESHOLD:
             text, usage = yield from self._write(_messages(standalone, found, asked), clock)

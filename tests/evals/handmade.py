@@ -129,7 +129,7 @@ class Pipeline:
     def ask(self, question: str, history: Sequence[Turn], asked: str) -> tuple[Sequence[Hit], Answer]:
         self.asked.append(question)
         articles = self.retrieve(question)
-        hits = [Hit(a, n, Chunk(0, len(a.text), 0, 2), 1 / (n + 1), 0.5) for n, a in enumerate(articles)]
+        hits = [Hit(a, n, Chunk(0, len(a.text), 0, 2), 1 / (n + 1), 0.5, 0.5) for n, a in enumerate(articles)]
         evidence = self.select(question, articles)
         declined = self.decline(question, evidence)
         sentences = () if declined else (self._sentence(question, evidence),)

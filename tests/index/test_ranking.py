@@ -168,3 +168,9 @@ def test_words_that_are_no_name_and_names_of_three_letters_are_not_looked_for() 
 def test_a_name_has_at_most_eight_words() -> None:
     found_names = names("A Bb Cc Dd Ee Ff Gg Hh Ii Jj")
     assert max(len(name.split()) for name in found_names) == 8
+
+
+def test_a_further_chunk_never_passes_the_first_of_its_article_not_even_below_zero() -> None:
+    ranked = rank([found(1, 7, cosine=-0.1), found(2, 7, cosine=-0.2), found(3, 8, cosine=-0.15)], None, None, COSINE)
+    assert scores(ranked) == {1: pytest.approx(-0.1), 3: pytest.approx(-0.15), 2: pytest.approx(-0.4)}
+    assert [f.key for f in ranked] == [1, 3, 2]
