@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from index.errors import QuestionError
 from index.filters import Filters
 from index.ledger import ArticleRow, Ledger, StoredChunk, StoredSentences
 from index.ranking import WEIGHTS, Found, Weights, lift, names, rank
+from index.reranking import Reranker
 from index.settings import Settings
 from index.splitting import split
 from index.times import parse_day, time_hint
@@ -27,6 +28,7 @@ DEPTH = 100  # chunks of each of the two rankings that become candidates
 ARTICLE_DEPTH = 50  # articles that do, by their words
 LEXICAL_DEPTH = 1_000  # how far down a candidate's BM25 score is looked for
 FILTERED_DEPTH = 1_000  # neighbours looked through for those that a filter allows
+RERANKED = 30  # passages that a reranker looks at, where one is named
 LINKING = 5  # articles whose sentences may name further ones
 
 
@@ -63,10 +65,13 @@ class _Query:
 class Index:
     """One corpus: add, list, remove, search."""
 
-    def __init__(self, embedder: Embedder, ledger: Ledger, projection: Projection) -> None:
+    def __init__(
+        self, embedder: Embedder, ledger: Ledger, projection: Projection, reranker: Reranker | None = None
+    ) -> None:
         self.embedder = embedder
         self.ledger = ledger
         self.projection = projection
+        self.reranker = reranker
 
     @classmethod
     def open(cls, settings: Settings) -> Index:
@@ -77,7 +82,8 @@ class Index:
         """
         embedder = Embedder(settings.embedder)
         ledger = Ledger(settings.ledger_path, embedder.fingerprint)
-        return cls(embedder, ledger, open_projection(ledger, settings.chroma_path))
+        reranker = Reranker(settings.reranker) if settings.reranker else None
+        return cls(embedder, ledger, open_projection(ledger, settings.chroma_path), reranker)
 
     @classmethod
     def in_memory(cls, articles: Iterable[Article], embedder: Embedder) -> Index:
@@ -150,8 +156,10 @@ class Index:
         if weights.links and (links := self._links(ranked, query)):
             found += self._of_articles(links.keys() - {f.article for f in found}, query)
             ranked = lift(rank(found, hint, day, weights), links, weights.links)
-        ranked = ranked[:limit]
+        ranked = ranked[: max(limit, RERANKED) if self.reranker else limit]
         articles = self.ledger.articles_by_key({f.article for f in ranked})
+        if self.reranker:
+            ranked = _reranked(question, ranked, articles, self.reranker)[:limit]
         return [
             Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine, f.sentence)
             for f in ranked
@@ -235,6 +243,16 @@ class Index:
                 strengths = [strength for article, strength in named[name] if article != key]
                 links[key] = max([*strengths, links.get(key, 0.0)])
         return links
+
+
+def _reranked(
+    question: str, ranked: Sequence[Found], articles: Mapping[int, Article], reranker: Reranker
+) -> list[Found]:
+    """The same passages by the reranker's scores; what it holds equal stays in order."""
+    alive = [f for f in ranked if f.article in articles]
+    texts = [f"{articles[f.article].title}\n{articles[f.article].text[f.chunk.start : f.chunk.end]}" for f in alive]
+    scored = [replace(f, score=score) for f, score in zip(alive, reranker.scores(question, texts), strict=True)]
+    return sorted(scored, key=lambda f: -f.score)
 
 
 def checked(question: str) -> str:

@@ -19,9 +19,13 @@ from index.errors import ConfigError
 BUNDLED_EMBEDDER = "all-MiniLM-L6-v2"
 BUNDLED_MODEL = "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M"
 
+_CONTEXT_TOKENS = 4096
+_MOST_EVIDENCE = 1_600  # for a model behind an endpoint, which reads far faster than a laptop does
+
 # Environment variable, section and key of config.toml, one row for each setting.
 _SETTINGS = {
     "embedder": ("DATELINE_EMBEDDER", "index", "embedder"),
+    "reranker": ("DATELINE_RERANKER", "index", "reranker"),
     "model": ("DATELINE_MODEL", "llm", "model"),
     "endpoint": ("DATELINE_LLM_ENDPOINT", "llm", "endpoint"),
     "api_key": ("DATELINE_LLM_API_KEY", "llm", "api_key"),
@@ -36,16 +40,17 @@ class Settings:
 
     `home` holds one corpus; `cache` is shared by all of them (the joined model file). `model` is the bundled
     model's name, the path of a GGUF file, or, with an `endpoint`, the name that the endpoint knows it by.
-    `evidence_tokens` is the most that the evidence may take of the prompt.
+    `reranker` names a CrossEncoder, "" none. `evidence_tokens` is the most that the evidence may take of the prompt.
     """
 
     home: Path
     cache: Path
     embedder: str = BUNDLED_EMBEDDER
+    reranker: str = ""
     model: str = BUNDLED_MODEL
     endpoint: str = ""
     api_key: str = ""
-    context_tokens: int = 4096
+    context_tokens: int = _CONTEXT_TOKENS
     evidence_tokens: int = 480
 
     @property
@@ -73,6 +78,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             values[field] = environ[variable]
     for field, value in values.items():
         values[field] = _positive(field, value) if field.endswith("_tokens") else _text(field, value)
+    if values.get("endpoint") and "evidence_tokens" not in values:
+        values["evidence_tokens"] = min(_MOST_EVIDENCE, values.get("context_tokens", _CONTEXT_TOKENS) // 4)
     return Settings(home=home.absolute(), cache=cache.absolute(), **values)
 
 

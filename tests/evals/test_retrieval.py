@@ -43,10 +43,8 @@ def ids_of(half: Half, n: int) -> list[str]:
     return [name for name in (f"q{k}" for k in range(100)) if half_of("clapnq", name) is half][:n]
 
 
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a set `clapnq` of four articles; its reporting half has four questions, the other one."""
-    folder = tmp_path / "benchmarks" / "clapnq"
+def write_set(folder: Path) -> None:
+    """A set of four articles; its reporting half has four answerable questions, the other one."""
     folder.mkdir(parents=True)
     articles = [{"id": name, "title": name.title(), "text": text} for name, (text, _, _) in TOPICS.items()]
     rows = [
@@ -57,13 +55,26 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows.append({"id": ids_of(Half.REPORT, 5)[4], "question": "Why?", "answers": [], "answerable": False})
     for name, lines in (("articles", articles), ("questions", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    monkeypatch.setenv("DATELINE_BENCHMARKS", str(folder.parent))
-    return folder.parent
 
 
 @pytest.fixture
-def result(sets: Path, settings: Settings, shared_embedder: Embedder) -> Result:
-    (found,) = run(["clapnq"], settings)
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the sets, with one of them."""
+    folder = tmp_path / "benchmarks"
+    write_set(folder / "clapnq")
+    monkeypatch.setenv("DATELINE_BENCHMARKS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Result:
+    """One run, for all tests that only look at it."""
+    folder = tmp_path_factory.mktemp("retrieval")
+    write_set(folder / "clapnq")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATELINE_BENCHMARKS", str(folder))
+        patch.setattr("index.search.Embedder", lambda name: embedder)
+        (found,) = run(["clapnq"], Settings(home=folder / "home", cache=folder / "cache"))
     return found
 
 

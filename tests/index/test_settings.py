@@ -79,3 +79,12 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
     with pytest.raises(ConfigError, match="file"):
         load_settings({"DATELINE_HOME": str(tmp_path / "f")})
+
+
+def test_a_model_behind_an_endpoint_may_read_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATELINE_LLM_ENDPOINT", "http://gpu:8000/v1")
+    assert load_settings().evidence_tokens == 1024
+    monkeypatch.setenv("DATELINE_LLM_CONTEXT", "32768")
+    assert load_settings().evidence_tokens == 1600
+    monkeypatch.setenv("DATELINE_EVIDENCE_TOKENS", "700")
+    assert load_settings().evidence_tokens == 700
