@@ -337,9 +337,9 @@ def _show(found: Sequence[Measured], settings: Settings, out: Path | None, as_js
 @click.argument("sets", nargs=-1, metavar="[SET]...", type=click.Choice(finding.SETS))
 @click.option(
     "--half",
-    default=finding.Half.REPORT.value,
+    default=Half.REPORT.value,
     show_default=True,
-    type=click.Choice([half.value for half in finding.Half]),
+    type=click.Choice([Half.REPORT.value, Half.TUNE.value]),
     help="The questions to report on, or those to tune by.",
 )
 @_sample
@@ -361,7 +361,7 @@ def retrieval(
             _check_folder(path)
     settings = load_settings()
     with _one_bar() as progress:
-        results = finding.run(sets, settings, half=finding.Half(half), sample=sample, progress=progress)
+        results = finding.run(sets, settings, half=Half(half), sample=sample, progress=progress)
     if plot:
         write_whole(plot, retrieval_svg(results))
     if out or as_json:

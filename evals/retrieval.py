@@ -7,17 +7,16 @@ DATELINE_BENCHMARKS names, because their texts may not be passed on.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from evals import metrics
+from evals import benchmark_sets, metrics
+from evals.benchmark_sets import Half
 from evals.compare import ALPHA, adjusted
 from evals.gold import GoldQuestion
 from evals.importing import Format, import_gold
@@ -63,13 +62,6 @@ _VARIANTS = {
 }
 
 Progress = Callable[[str, int, int], None]  # step, done, total
-
-
-class Half(StrEnum):
-    """What a question is for: to tune by, or to report on."""
-
-    REPORT = "report"
-    TUNE = "tune"
 
 
 _YEARS = {"news-2025": Half.REPORT, "news-2024": Half.TUNE}  # not halved
@@ -185,8 +177,7 @@ def run(
 
 def half_of(set_name: str, question_id: str) -> Half:
     """An even SHA-256 of the id is for tuning; the news sets are whole."""
-    even = hashlib.sha256(question_id.encode()).digest()[-1] % 2 == 0
-    return _YEARS.get(set_name, Half.TUNE if even else Half.REPORT)
+    return _YEARS.get(set_name, benchmark_sets.half_of(question_id))
 
 
 def rank(system: System, question: GoldQuestion) -> Ranking:
@@ -225,13 +216,7 @@ def to_text(results: Sequence[Result]) -> str:
 
 
 def _folder(name: str) -> Path:
-    root = os.environ.get("DATELINE_BENCHMARKS", "")
-    if not root:
-        raise GoldError(
-            "DATELINE_BENCHMARKS is not set; let it name the folder of the public sets, which holds "
-            "SET/articles.jsonl and SET/questions.jsonl for each SET. They are no part of Dateline."
-        )
-    folder = Path(root).expanduser() / name
+    folder = benchmark_sets.benchmarks_folder(os.environ, SETS) / name
     if missing := [file for file in ("articles.jsonl", "questions.jsonl") if not (folder / file).is_file()]:
         raise GoldError(
             f"{folder} has no {' and no '.join(missing)}; set DATELINE_BENCHMARKS to another folder, or name only "

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evals.benchmark_sets import Half
 from evals.gold import GoldQuestion
 from evals.llama_index_retrievers import peers
-from evals.retrieval import METRICS, OURS, Half, Ranking, Result, Row, System, default_sets, half_of, rank, run, to_json
+from evals.retrieval import METRICS, OURS, Ranking, Result, Row, System, default_sets, half_of, rank, run, to_json
 from evals.retrieval_plot import to_svg
 from index.article import Article
 from index.embedding import Embedder
