@@ -345,9 +345,16 @@ def _show(found: Sequence[Measured], settings: Settings, out: Path | None, as_js
 @_sample
 @click.option("--out", type=_path, help="Write everything here, down to each ranking: .json.")
 @click.option("--plot", type=_path, help="Draw the figures here: .svg.")
+@click.option("--peers/--no-peers", default=True, help="Also ask LlamaIndex, which embeds the articles in its own way.")
 @_as_json
 def retrieval(
-    sets: tuple[str, ...], half: str, sample: int | None, out: Path | None, plot: Path | None, as_json: bool
+    sets: tuple[str, ...],
+    half: str,
+    sample: int | None,
+    out: Path | None,
+    plot: Path | None,
+    peers: bool,
+    as_json: bool,
 ) -> None:
     """Compare retrieval with LlamaIndex's, and with Dateline's own less one of its parts.
 
@@ -361,7 +368,7 @@ def retrieval(
             _check_folder(path)
     settings = load_settings()
     with _one_bar() as progress:
-        results = finding.run(sets, settings, half=Half(half), sample=sample, progress=progress)
+        results = finding.run(sets, settings, half=Half(half), sample=sample, peers=peers, progress=progress)
     if plot:
         write_whole(plot, retrieval_svg(results))
     if out or as_json:

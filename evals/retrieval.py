@@ -155,6 +155,7 @@ def run(
     *,
     half: Half = Half.REPORT,
     sample: int | None = None,
+    peers: bool = True,
     progress: Progress = lambda step, done, total: None,
 ) -> tuple[Result, ...]:
     """Ask the questions of sets of every system.
@@ -162,6 +163,7 @@ def run(
     Args:
         sets: names out of `SETS`; all that have questions of this half for none.
         sample: only so many questions of each set, always the same ones.
+        peers: whether LlamaIndex is asked too; for that it embeds every article once more, twice as long as Dateline.
         progress: gets (step, done, total).
 
     Raises:
@@ -171,7 +173,8 @@ def run(
     folders = [_folder(name) for name in sets or default_sets(half)]  # all of them, before any takes its time
     chosen = [_questions(folder, half, sample) for folder in folders]
     return tuple(
-        _run_set(folder, half, questions, settings, progress) for folder, questions in zip(folders, chosen, strict=True)
+        _run_set(folder, half, questions, settings, peers, progress)
+        for folder, questions in zip(folders, chosen, strict=True)
     )
 
 
@@ -241,7 +244,12 @@ def _questions(folder: Path, half: Half, sample: int | None) -> tuple[GoldQuesti
 
 
 def _run_set(
-    folder: Path, half: Half, questions: tuple[GoldQuestion, ...], settings: Settings, progress: Progress
+    folder: Path,
+    half: Half,
+    questions: tuple[GoldQuestion, ...],
+    settings: Settings,
+    peers: bool,
+    progress: Progress,
 ) -> Result:
     def shown(step: str, done: int, total: int) -> None:
         progress(f"{folder.name}, {step}", done, total)
@@ -250,14 +258,18 @@ def _run_set(
     # Behind an endpoint, tokens are counted here and nobody is called.
     count = LLM(dataclasses.replace(settings, endpoint="http://127.0.0.1", model="none")).count
     with Index.open(settings) as index:
-        rows = _rows(list(_systems(index, settings, shown)), questions, index, shown)
+        systems = [*_ours(index), *(_peers(index, settings, shown) if peers else ())]
+        rows = _rows(systems, questions, index, shown)
         found = tuple(_evidence(index, question, count, settings.evidence_tokens) for question in questions)
         return Result(folder.name, half, len(index.articles()), questions, rows, found)
 
 
-def _systems(index: Index, settings: Settings, progress: Progress) -> Iterator[System]:
+def _ours(index: Index) -> Iterator[System]:
     for name, (label, weights) in _VARIANTS.items():
         yield System(name, label, _search(index, weights))
+
+
+def _peers(index: Index, settings: Settings, progress: Progress) -> Iterator[System]:
     try:
         from evals.llama_index_retrievers import peers
     except ImportError as error:

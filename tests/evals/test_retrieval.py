@@ -283,3 +283,12 @@ def test_a_broken_row_of_a_set_is_named_before_anything_is_indexed(sets: Path, s
 
 def test_a_plot_that_is_no_svg_is_wrong_usage(command: Callable[..., Any]) -> None:
     assert command("clapnq", "--plot", "found.png")[0] == 2
+
+
+def test_without_peers_only_dateline_and_its_parts_are_asked(
+    sets: Path, settings: Settings, shared_embedder: Embedder
+) -> None:
+    (found,) = run(["clapnq"], settings, sample=1, peers=False)
+    assert found.rows[0].name == OURS
+    assert not any(row.name.startswith("llama") for row in found.rows)
+    assert len(found.rows) == 6
