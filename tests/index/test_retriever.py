@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from llama_index.core.llms import MockLLM
@@ -34,6 +36,12 @@ def filled(corpus: Index, write: Callable[..., Path], folder: Path) -> Index:
         )
     corpus.add([folder])
     return corpus
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """On a thread of its own: the browser of other tests keeps an event loop on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def ids(found: list[NodeWithScore]) -> list[str]:
@@ -113,7 +121,7 @@ def test_async_finds_the_same_and_leaves_the_event_loop_free(filled: Index, monk
         asyncio.get_running_loop().call_later(0.05, loop_ran.set)
         return await DatelineRetriever(filled).aretrieve(QUESTION)
 
-    assert ids(asyncio.run(both())) == expected
+    assert ids(run(both())) == expected
 
 
 def test_several_questions_at_once_do_not_disturb_each_other(filled: Index) -> None:
@@ -123,4 +131,4 @@ def test_several_questions_at_once_do_not_disturb_each_other(filled: Index) -> N
     async def ask() -> list[list[NodeWithScore]]:
         return await asyncio.gather(*(retriever.aretrieve(question) for question in questions))
 
-    assert [ids(found) for found in asyncio.run(ask())] == [ids(retriever.retrieve(q)) for q in questions]
+    assert [ids(found) for found in run(ask())] == [ids(retriever.retrieve(q)) for q in questions]
