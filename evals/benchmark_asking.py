@@ -1,4 +1,4 @@
-"""Three ways to ask a benchmark's questions: over one corpus, by search alone, over each question's own passages.
+"""Ways to ask a benchmark's questions: over one corpus, by search alone, over own passages, over own or pooled ones.
 
 All end in items as `evals.run` makes them, and every answer is kept, so what was asked is never asked again. Knows
 nothing of how a set is scored.
@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from evals.benchmark_sets import Task
-from evals.record import Item
+from evals.benchmark_sets import Task, pooled
+from evals.record import Item, write_whole
 from evals.run import RANKED, AnswerCache, Asker, AssistantAsker, Progress, ask_items, determinants, indexed
 from evals.scoring import METRICS
 from index.article import Article
@@ -209,6 +209,50 @@ def over_passages(tasks: Sequence[Task], folder: Path, asking: Asking) -> Asked:
         known = reading.over(tasks[0].articles).determinants
     corpora = [(task.question.id, [article.digest for article in task.articles]) for task in tasks]
     return Asked(tuple(items), {**known, "corpus": digest(corpora)}, sum(len(task.articles) for task in tasks))
+
+
+def over_passages_or_pool(tasks: Sequence[Task], folder: Path, asking: Asking) -> Asked:
+    """Ask each question over its own passages; one that brings none, over those of the whole set as one corpus.
+
+    The pool is kept as a JSONL in the cache and indexed once.
+
+    Raises:
+        ReadError: a passage of the pool can't be read.
+        ModelError: the model can't be used; what was asked is kept.
+    """
+    own, bare = [task for task in tasks if task.articles], [task for task in tasks if not task.articles]
+    parts = []
+    if own:
+        parts.append(over_passages(own, folder, replace(asking, progress=_part(asking.progress, 0, len(tasks)))))
+    if bare:
+        pool = _pool(folder, asking.settings)
+        parts.append(over_corpus(bare, pool, replace(asking, progress=_part(asking.progress, len(own), len(tasks)))))
+    return Asked(
+        items=tuple(sorted((item for part in parts for item in part.items), key=lambda item: item.id)),
+        known={**parts[0].known, "corpus": digest([part.known["corpus"] for part in parts])},
+        articles=sum(part.articles for part in parts),
+    )
+
+
+def _pool(folder: Path, settings: Settings) -> Path:
+    """The folder with the passages of a set as its articles.jsonl."""
+    rows = [{"id": each.id, "title": each.title, "text": each.text} for each in pooled(folder)]
+    made = settings.cache / "evals" / "pools" / digest(rows)[:32]
+    if not (made / "articles.jsonl").is_file():
+        write_whole(made / "articles.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return made
+
+
+def _part(progress: Progress, before: int, total: int) -> Progress:
+    """Progress of a part of the questions as that of all of them."""
+
+    def show(step: str, done: int, of: int) -> None:
+        if step == "asking":
+            progress(step, before + done, total)
+        else:
+            progress(step, done, of)
+
+    return show
 
 
 def digest(value: Any) -> str:

@@ -57,6 +57,10 @@ class Task:
     bait: str = ""
     left_out: str = ""
 
+    @property
+    def stratum(self) -> str:
+        return self.question.kind.value
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -67,12 +71,19 @@ class Claim:
     page: Article
     supported: bool
 
+    @property
+    def stratum(self) -> str:
+        return "supported" if self.supported else "not supported"
+
 
 class Row(Protocol):
-    """Anything that comes from a row of a set."""
+    """Anything that comes from a row of a set; a sample holds its strata as the set does."""
 
     @property
     def row(self) -> str: ...
+
+    @property
+    def stratum(self) -> str: ...
 
 
 R = TypeVar("R", bound=Row)
@@ -118,10 +129,26 @@ def half_of(row: str) -> Half:
 
 
 def pick(things: Sequence[R], half: Half, sample: int | None = None) -> tuple[R, ...]:
-    """What comes from the rows of a half, in its order; of a sample of so many rows, always the same ones."""
-    rows = {thing.row for thing in things if half is Half.ALL or half_of(thing.row) is half}
-    chosen = set(sorted(rows, key=_digest)[:sample])
+    """What comes from the rows of a half, in its order.
+
+    Of a sample of so many rows, always the same ones, in which every stratum has its share; a larger sample holds the
+    smaller ones.
+    """
+    rows: dict[str, str] = {}
+    for thing in things:
+        if half is Half.ALL or half_of(thing.row) is half:
+            rows.setdefault(thing.row, thing.stratum)
+    chosen = set(_spread(rows)[:sample])
     return tuple(thing for thing in things if thing.row in chosen)
+
+
+def _spread(rows: Mapping[str, str]) -> list[str]:
+    """Rows by digest, the strata taking turns as often as they are large."""
+    strata: dict[str, list[str]] = {}
+    for row in sorted(rows, key=_digest):
+        strata.setdefault(rows[row], []).append(row)
+    places = [((n + 0.5) / len(of), row) for of in strata.values() for n, row in enumerate(of)]
+    return [row for _, row in sorted(places, key=lambda place: (place[0], _digest(place[1])))]
 
 
 # Questions that share one corpus
@@ -185,12 +212,22 @@ def _rgb(row: Mapping[str, Any]) -> list[_Draft]:
 
 
 def mtrag_tasks(folder: Path) -> Tasks:
-    """The last turn of each conversation of MTRAG-UN, over its own passages.
+    """The last turn of each conversation of MTRAG-UN, over its own passages; without articles where it brings none.
 
     Raises:
         GoldError: the set can't be read, or none of its rows can be used.
     """
-    return _tasks(folder / "questions.jsonl", _mtrag)
+    return _tasks(folder / "questions.jsonl", _mtrag, bare=True)
+
+
+def pooled(folder: Path) -> tuple[Article, ...]:
+    """The passages of all questions of a set, of both halves, each once however many bring it along.
+
+    Raises:
+        GoldError: the set can't be read, or none of its rows can be used.
+    """
+    texts = {(article.title, article.text): None for task in mtrag_tasks(folder).tasks for article in task.articles}
+    return tuple(Article(f"passage-{n}", title, text) for n, (title, text) in enumerate(texts, start=1))
 
 
 def _mtrag(row: Mapping[str, Any]) -> list[_Draft]:
@@ -214,7 +251,8 @@ def _mtrag(row: Mapping[str, Any]) -> list[_Draft]:
     return [_Draft(name, fields, articles)]
 
 
-def _tasks(path: Path, convert: Callable[[Mapping[str, Any]], list[_Draft]]) -> Tasks:
+def _tasks(path: Path, convert: Callable[[Mapping[str, Any]], list[_Draft]], bare: bool = False) -> Tasks:
+    """The questions of a file; with `bare`, one without passages is not left out."""
     drafts: dict[str, _Draft] = {}
 
     def rows() -> Iterator[tuple[int, Any]]:
@@ -229,11 +267,11 @@ def _tasks(path: Path, convert: Callable[[Mapping[str, Any]], list[_Draft]]) -> 
                 yield line, draft.fields
 
     found = gather(path, rows(), None)
-    return Tasks(tuple(_finished(drafts[question.id], question) for question in found.questions), found.broken)
+    return Tasks(tuple(_finished(drafts[question.id], question, bare) for question in found.questions), found.broken)
 
 
-def _finished(draft: _Draft, question: GoldQuestion) -> Task:
-    left_out = draft.left_out if draft.articles else "it brings no passages to be asked over"
+def _finished(draft: _Draft, question: GoldQuestion, bare: bool) -> Task:
+    left_out = draft.left_out if draft.articles or bare else "it brings no passages to be asked over"
     return Task(draft.row, question, draft.articles, draft.bait, left_out)
 
 

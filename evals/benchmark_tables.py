@@ -68,9 +68,26 @@ def summary(all_found: Sequence[Measured]) -> str:
     """The headline figures of several sets, a line each."""
     lines = [f"{'':12}{'':34}{'value':>8}{'n':>6}   95% interval"]
     for found in all_found:
-        headline = (each for name in found.benchmark.headline for each in found.figures if each.name == name)
-        lines += [f"{found.benchmark.name:12}{each.name:34}{_value(each.found)}" for each in headline]
+        lines += [f"{found.benchmark.name:12}{each.name:34}{_value(each.found)}" for each in _headline(found)]
     return "\n".join(lines)
+
+
+def to_page(all_found: Sequence[Measured], plot: str = "") -> str:
+    """Several sets as a page of Markdown: the headline figures, the curves in the image `plot`, the set's tables."""
+    parts = ["| set | figure | value | 95% interval | n |", "|---|---|---|---|---|"]
+    parts += [
+        f"| {found.benchmark.name} | {each.name}: {each.label} | {_number(each.found.value)} | "
+        f"{_interval(each.found)} | {each.found.n} |"
+        for found in all_found
+        for each in _headline(found)
+    ]
+    if plot:
+        parts += ["", f"![Share of wrong answers by the share of answers that are kept, the surest first]({plot})"]
+    return "\n".join([*parts, "", *map(to_markdown, all_found)])
+
+
+def _headline(found: Measured) -> list[Figure]:
+    return [each for name in found.benchmark.headline for each in found.figures if each.name == name]
 
 
 def _title(found: Measured) -> str:

@@ -19,10 +19,18 @@ from typing import Any
 import numpy as np
 
 from evals import benchmark_sets as sets
-from evals.benchmark_asking import Asked, Asking, by_search, digest, over_corpus, over_passages
+from evals.benchmark_asking import (
+    Asked,
+    Asking,
+    by_search,
+    digest,
+    over_corpus,
+    over_passages,
+    over_passages_or_pool,
+)
 from evals.benchmark_sets import POSITIONS, Claim, Half, Task, Tasks
 from evals.gold import BrokenRow, to_row
-from evals.metrics import contains, risk_coverage
+from evals.metrics import RiskCoverage, contains, risk_coverage
 from evals.obedience import obeyed
 from evals.peers import PEERS, Peer
 from evals.record import Item, Record, code_hash, environment
@@ -47,7 +55,8 @@ _OWN_LABELS = {
     "aurc": "area under risk and coverage of the answers given, lower is better",
     "false_answer": "contains the false answer",
     "both_answers": "contains both answers",
-    "asks_back": "ends by asking back",
+    "disagreement": "contains both answers, or says that the passages disagree",
+    "asks_back": "asks back",
     "asks_or_declines": "asks back or declines",
     "obeyed": "attacks obeyed, lower is better",
     "attack_read": "attacks among the evidence",
@@ -165,16 +174,26 @@ class Measured:
     def peers(self) -> tuple[Peer, ...]:
         return PEERS.get(self.benchmark.name, ())
 
+    @property
+    def curve(self) -> RiskCoverage | None:
+        """The risk–coverage curve whose area is `aurc`; None where the set has none, or no answer can be judged."""
+        pairs = _judged(self.record.items) if self.record and Line("aurc") in self.benchmark.lines else []
+        return risk_coverage(*zip(*pairs, strict=True)) if pairs else None
 
-def chosen(name: str, half: Half | None) -> list[tuple[Benchmark, Half]]:
-    """The set of that name with the half to ask; for `all`, every set that has the half (reporting if none is said).
+
+def chosen(names: Sequence[str], half: Half | None) -> list[tuple[Benchmark, Half]]:
+    """The sets of those names with the half to ask; for `all`, every set that has the half (reporting if none is said).
 
     Raises:
         GoldError: there is no such set, or it has no such half.
     """
-    if name == "all":
+    if "all" in names:
         wanted = half or Half.REPORT
         return [(each, wanted) for each in BENCHMARKS.values() if _has(each, wanted)]
+    return [_named(name, half) for name in dict.fromkeys(names)]
+
+
+def _named(name: str, half: Half | None) -> tuple[Benchmark, Half]:
     if name not in BENCHMARKS:
         raise GoldError(f"There is no benchmark {name!r}; known are {', '.join(BENCHMARKS)}, and all.")
     benchmark = BENCHMARKS[name]
@@ -184,7 +203,7 @@ def chosen(name: str, half: Half | None) -> list[tuple[Benchmark, Half]]:
             f"{name} is wholly the {benchmark.halves[0]} set and has no half {str(wanted)!r}; "
             f"use --half {benchmark.halves[0]}, or leave it away."
         )
-    return [(benchmark, wanted)]
+    return benchmark, wanted
 
 
 def _has(benchmark: Benchmark, half: Half) -> bool:
@@ -195,7 +214,8 @@ def measure(benchmark: Benchmark, half: Half, setup: Setup, sample: int | None =
     """Ask a half of a set and measure it.
 
     Args:
-        sample: only so many rows, always the same ones; a row of rgb and of injection is asked three times.
+        sample: only so many rows, always the same ones, of each kind its share; a row of rgb and of injection is asked
+            three times.
 
     Raises:
         GoldError: the set is not there or can't be read, or nothing of it can be asked.
@@ -286,19 +306,27 @@ def _said(answer: Mapping[str, Any]) -> str:
     return "" if answer["declined"] else str(answer["answer"])
 
 
+def _mark_asking(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
+    return {"asks_back": float(_asks_back(answer))}
+
+
+def _asks_back(answer: Mapping[str, Any]) -> bool:
+    """Whether it is marked as a question back, or, where nothing marks it, ends as one."""
+    return bool(answer.get("clarifying", _said(answer).rstrip(" \"'”’)").endswith("?")))
+
+
 def _mark_rgb(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
     if not task.bait:
         return {}
     said = _said(answer)
     false = contains(said, task.bait)
-    return {
-        "false_answer": float(false),
-        "both_answers": float(false and any(contains(said, gold) for gold in task.question.answers)),
-    }
+    both = false and any(contains(said, gold) for gold in task.question.answers)
+    told = both or bool(answer.get("disagreements"))
+    return {"false_answer": float(false), "both_answers": float(both), "disagreement": float(told)}
 
 
 def _mark_mtrag(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
-    asks = _said(answer).rstrip(" \"'”’)").endswith("?")
+    asks = _asks_back(answer)
     return {"asks_back": float(asks), "asks_or_declines": float(asks or answer["declined"])}
 
 
@@ -334,15 +362,22 @@ def _values(items: Iterable[Item], score: str) -> list[float]:
 
 
 def _area(items: Iterable[Item]) -> Share:
-    """The risk–coverage area of the answers given. Where an answer can't be told right or wrong, it is as right as the
-    share of the reference's words that it holds; an answer to what is unanswerable is wrong."""
+    """The area under risk and coverage of the answers given."""
+    return _resampled(_judged(items), lambda some: risk_coverage([c for c, _ in some], [r for _, r in some]).area)
+
+
+def _judged(items: Iterable[Item]) -> list[tuple[float, float]]:
+    """Confidence and rightness of each answer given; a refusal and a question back are none.
+
+    Where an answer can't be told right or wrong, it is as right as the share of the reference's words that it holds;
+    an answer to what is unanswerable is wrong.
+    """
     pairs = [
         (float(item.answer["confidence"]), item.scores.get("right", item.scores.get("token_recall", math.nan)))
         for item in items
-        if item.answer is not None and not item.answer["declined"]
+        if item.answer is not None and not item.answer["declined"] and not item.answer.get("clarifying")
     ]
-    judged = [pair for pair in pairs if not math.isnan(pair[1])]
-    return _resampled(judged, lambda some: risk_coverage([c for c, _ in some], [r for _, r in some]).area)
+    return [pair for pair in pairs if not math.isnan(pair[1])]
 
 
 def _resampled(pairs: Sequence[tuple[float, float]], figure: Callable[[Sequence[tuple[float, float]]], float]) -> Share:
@@ -443,47 +478,50 @@ def _lines(*scores: str, tag: str = "") -> tuple[Line, ...]:
 
 _RETRIEVAL = _lines("hit@1", "hit@5", "recall@5", "mrr@10", "all@10")
 _CARRIED = _lines("citation_exact", "cited", "supported")
-_DECLINING = _lines("declined", "false_refusal", "aurc")
+_DECLINING = _lines("declined", "false_refusal", "asks_back", "aurc")
 _NEWS = (*_RETRIEVAL, *_lines("contains", "em", "f1"), *_CARRIED, *_DECLINING)
 _LONG = ("rouge_l", "token_recall")
 
 _ALL = (
     Benchmark(
         "news-2025", "weekly news quizzes of 2025 with the articles that a web search returned",
-        ("hit@5", "contains", "declined", "false_refusal"), _NEWS, ask=over_corpus, halves=(Half.REPORT,),
+        ("hit@5", "contains", "declined", "false_refusal", "aurc"), _NEWS,
+        ask=over_corpus, mark=_mark_asking, halves=(Half.REPORT,),
     ),
     Benchmark(
         "news-2024", "the same of 2024, on which everything about news is tuned",
-        ("hit@5", "contains", "declined", "false_refusal"), _NEWS, ask=over_corpus, halves=(Half.TUNE,),
+        ("hit@5", "contains", "declined", "false_refusal", "aurc"), _NEWS,
+        ask=over_corpus, mark=_mark_asking, halves=(Half.TUNE,),
     ),
     Benchmark(
         "clapnq", "long answers from one Wikipedia passage among many",
-        ("hit@5", "rouge_l", "citation_recall", "declined", "false_refusal"),
+        ("hit@5", "rouge_l", "citation_precision", "citation_recall", "declined", "false_refusal", "aurc"),
         (*_RETRIEVAL, *_lines(*_LONG, "citation_precision", "citation_recall"), *_CARRIED, *_DECLINING),
-        ask=over_corpus,
+        ask=over_corpus, mark=_mark_asking,
     ),
     Benchmark(
         "rgb", "news snippets: among noise, noise alone, and contradicting each other",
-        ("noise: contains", "negatives: declined", "mixed: contains", "mixed: false_answer"),
+        ("noise: contains", "negatives: declined", "mixed: disagreement", "mixed: false_answer"),
         (
             *_lines("contains", "em", "f1", "false_refusal", tag="noise"),
             *_lines("declined", tag="negatives"),
-            *_lines("contains", "false_answer", "both_answers", "false_refusal", tag="mixed"),
+            *_lines("contains", "false_answer", "both_answers", "disagreement", "false_refusal", tag="mixed"),
             *_CARRIED, Line("aurc"),
         ),
         read=lambda folder, setup: sets.rgb_tasks(folder), ask=over_passages, mark=_mark_rgb,
     ),
     Benchmark(
-        "mtrag-un", "the last turn of a conversation over its own passages",
-        ("answerable: rouge_l", "answerable: false_refusal", "underspecified: asks_or_declines"),
+        "mtrag-un", "the last turn of a conversation over its own passages, or over those of all where it brings none",
+        ("unanswerable: declined", "underspecified: asks_back", "answerable: rouge_l", "answerable: token_recall",
+         "answerable: false_refusal", "answerable: asks_back"),
         (
-            *_lines(*_LONG, "false_refusal", tag="answerable"),
-            *_lines(*_LONG, "false_refusal", tag="partial"),
+            *_lines(*_LONG, "false_refusal", "asks_back", tag="answerable"),
+            *_lines(*_LONG, "false_refusal", "asks_back", tag="partial"),
             *_lines("asks_back", "declined", "asks_or_declines", tag="underspecified"),
-            *_lines("declined", tag="unanswerable"),
+            *_lines("declined", "asks_back", tag="unanswerable"),
             *_CARRIED,
         ),
-        read=lambda folder, setup: sets.mtrag_tasks(folder), ask=over_passages, mark=_mark_mtrag,
+        read=lambda folder, setup: sets.mtrag_tasks(folder), ask=over_passages_or_pool, mark=_mark_mtrag,
     ),
     Benchmark("wice", "claims against the web page that they cite, by our check of support", ("f1", "accuracy")),
     Benchmark(

@@ -22,6 +22,7 @@ from evals import report as reports
 from evals import retrieval as finding
 from evals import sweep as sweeping
 from evals.benchmark_asking import Asking
+from evals.benchmark_plot import to_svg as curves_svg
 from evals.benchmark_sets import Half, benchmarks_folder
 from evals.benchmarks import BENCHMARKS, Measured, Setup, chosen, measure
 from evals.drafting import Draft, write_drafts
@@ -274,35 +275,44 @@ def import_(file: Path, out: Path, form: str, articles: Path | None, corpus: Pat
 
 
 @command.command("benchmark", epilog="Example: dateline eval benchmark rgb --sample 10")
-@click.argument("name", metavar="NAME|all")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...|all")
 @click.option(
     "--half", type=click.Choice([each.value for each in Half]), help="Which rows; those to report if left away."
 )
-@click.option("--sample", type=click.IntRange(1), help="Only so many rows of a set, always the same ones.")
+@click.option("--sample", type=click.IntRange(1), help="Only so many rows of each set, always the same ones.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
 @click.option("--out", type=_path, help="Write the tables here too: .md or .json.")
+@click.option("--plot", type=_path, help="Draw the risk–coverage curves here: .svg.")
 @_as_json
 def benchmark(
-    name: str, half: str | None, sample: int | None, assignments: tuple[str, ...], out: Path | None, as_json: bool
+    names: tuple[str, ...],
+    half: str | None,
+    sample: int | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
-    """Measure on the public set NAME, by its own rules and beside what others reached.
+    """Measure on the public sets NAME, by their own rules and beside what others reached.
 
     DATELINE_BENCHMARKS names the folder with the sets: news-2025, news-2024, clapnq, rgb, mtrag-un, wice, injection,
     xquad and 2wiki. `all` measures every set that has the half. A run that was stopped goes on where it was.
     """
     settings = _configured({key: _only(key, values) for key, values in _assigned(assignments).items()})
-    wanted = chosen(name, Half(half) if half else None)
+    wanted = chosen(names, Half(half) if half else None)
     folder = benchmarks_folder(os.environ, BENCHMARKS)
     if out:
         _check_target(out, (".md", ".json"))
+    if plot:
+        _check_target(plot, (".svg",))
     found: list[Measured] = []
-    missing = [each.name for each, _ in wanted if name == "all" and not (folder / each.name).is_dir()]
+    missing = [each.name for each, _ in wanted if "all" in names and not (folder / each.name).is_dir()]
     for each, rows in wanted:
         if each.name in missing:
             continue
         with _Bars() as bars:
             found.append(measure(each, rows, _setup(folder, settings, bars), sample))
-        _show(found, settings, out, as_json)
+        _show(found, settings, out, plot, as_json)
     if as_json:
         click.echo(_json({"benchmarks": [tables.to_json(each) for each in found]}))
     elif len(found) > 1:
@@ -317,14 +327,16 @@ def _setup(folder: Path, settings: Settings, progress: Progress) -> Setup:
     return Setup(folder, Asking(settings, progress), (SEEDS_GOLD, SEEDS_CORPUS))
 
 
-def _show(found: Sequence[Measured], settings: Settings, out: Path | None, as_json: bool) -> None:
+def _show(found: Sequence[Measured], settings: Settings, out: Path | None, plot: Path | None, as_json: bool) -> None:
     """Keep and print what was measured last, so that it is there even if the next set is stopped."""
     last = found[-1]
     kept = f"\nKept as {last.record.name}: {_keep(last.record, settings)}" if last.record else ""
     if out and out.suffix == ".json":
         write_whole(out, _json({"benchmarks": [tables.to_json(each) for each in found]}) + "\n")
     elif out:
-        write_whole(out, "\n".join(map(tables.to_markdown, found)))
+        write_whole(out, tables.to_page(found, os.path.relpath(plot, out.absolute().parent) if plot else ""))
+    if plot:
+        write_whole(plot, curves_svg(found))
     if not as_json:
         click.echo(_safe(tables.to_text(last)))
     if kept:
@@ -454,7 +466,7 @@ def _check_folder(out: Path) -> None:
 def _check_target(out: Path, known: Sequence[str] = (".html", ".md", ".json")) -> None:
     _check_folder(out)
     if out.suffix not in known:
-        raise click.UsageError(f"--out {out}: a report is {', '.join(known[:-1])} or {known[-1]}")
+        raise click.UsageError(f"{out} should end in {' or '.join(known)}")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -30,6 +31,7 @@ from evals.run import Asker
 from index.article import Article
 from index.embedding import Embedder
 from index.errors import GoldError, ModelError
+from index.search import Index
 from index.settings import Settings
 from prompts import Message
 from rag.answer import Support
@@ -150,15 +152,15 @@ def test_a_sample_takes_whole_rows_and_the_same_ones_in_any_order() -> None:
 
 
 def test_a_set_for_one_purpose_has_no_other_half() -> None:
-    assert chosen("news-2024", None)[0][1] is Half.TUNE
-    assert chosen("clapnq", None)[0][1] is Half.REPORT
+    assert chosen(["news-2024"], None)[0][1] is Half.TUNE
+    assert chosen(["clapnq"], None)[0][1] is Half.REPORT
     for name, half in (("news-2024", Half.REPORT), ("news-2025", Half.TUNE), ("news-2025", Half.ALL)):
         with pytest.raises(GoldError, match=f"{name} is wholly the .* has no half '{half}'"):
-            chosen(name, half)
-    assert [each.name for each, _ in chosen("all", None)] == [name for name in BENCHMARKS if name != "news-2024"]
-    assert "news-2025" not in [each.name for each, _ in chosen("all", Half.TUNE)]
+            chosen([name], half)
+    assert [each.name for each, _ in chosen(["all"], None)] == [name for name in BENCHMARKS if name != "news-2024"]
+    assert "news-2025" not in [each.name for each, _ in chosen(["all"], Half.TUNE)]
     with pytest.raises(GoldError, match="no benchmark 'news-2023'; known are news-2025, news-2024, clapnq"):
-        chosen("news-2023", None)
+        chosen(["rgb", "news-2023"], None)
 
 
 # Reading
@@ -206,12 +208,12 @@ def test_a_conversation_keeps_its_history_and_says_what_is_right_by_answerabilit
     kinds = ("ANSWERABLE", "PARTIAL", "UNDERSPECIFIED", "UNANSWERABLE")
     rows(tmp_path / "questions.jsonl", [mtrag(kind, kind) for kind in kinds] + [mtrag("bare", "UNANSWERABLE", ())])
     *tasks, bare = sets.mtrag_tasks(tmp_path).tasks
+    assert (bare.articles, bare.left_out) == ((), "")
     assert [task.question.answerable for task in tasks] == [True, True, False, False]
     assert [task.question.tags for task in tasks] == [(kind.lower(),) for kind in kinds]
     assert [turn.role for turn in tasks[0].question.history] == ["user", "assistant"]
     assert tasks[0].question.reference == " It depends. "
     assert [task.left_out for task in tasks] == [""] * 4
-    assert bare.left_out == "it brings no passages to be asked over"
 
 
 def test_rows_that_cant_be_used_are_named_and_nothing_else_is_lost(tmp_path: Path) -> None:
@@ -381,7 +383,7 @@ def test_a_conversation_is_scored_by_its_answerability(benchmarks: Path, setting
     made = [mtrag(f"{kind}-{n}", kind) for kind in ("ANSWERABLE", "UNDERSPECIFIED") for n in range(3)]
     for number, row in enumerate(made):
         row["question"] = f"And which one is {number}?"
-    rows(benchmarks / "mtrag-un" / "questions.jsonl", [*made, mtrag("bare", "UNANSWERABLE", ())])
+    rows(benchmarks / "mtrag-un" / "questions.jsonl", made)
     said = {"0": "It depends.", "1": "It rains.", "2": "", "3": "Which one do you mean?”", "4": "", "5": "Daily."}
     scripted = Scripted(lambda question, articles: said[question[-2]])
     found = measure(BENCHMARKS["mtrag-un"], Half.ALL, setup(benchmarks, settings, scripted))
@@ -392,7 +394,93 @@ def test_a_conversation_is_scored_by_its_answerability(benchmarks: Path, setting
     assert figures["underspecified: declined"] == (0.3333, 3)
     assert figures["underspecified: asks_or_declines"] == (0.6667, 3)
     assert "unanswerable: declined" not in figures
-    assert found.left_out == {"it brings no passages to be asked over": 1}
+
+
+def test_a_question_without_passages_is_asked_over_those_of_the_whole_set(
+    benchmarks: Path, settings: Settings, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evals.run.Embedder", lambda name: embedder)
+    monkeypatch.setattr("index.search.Embedder", lambda name: embedder)
+    shared = "The Ashby waterworks pump at night."
+    made = [
+        mtrag("one", "ANSWERABLE", (shared, "Kirkby has a bridge.")),
+        mtrag("two", "PARTIAL", (shared,)),
+        {**mtrag("bare", "UNANSWERABLE", ()), "question": "Who built the waterworks at Ashby?"},
+        {**mtrag("open", "UNDERSPECIFIED", ()), "question": "Who built it at Ashby?"},
+    ]
+    rows(benchmarks / "mtrag-un" / "questions.jsonl", made)
+    scripted = Scripted(lambda question, articles: articles[0].text)
+    asked_over: list[list[str]] = []
+
+    class Pool(Pipeline):
+        def __init__(self, of: Settings) -> None:
+            with Index.open(of) as index:
+                super().__init__({row.id: index.article(row.id) for row in index.articles()})
+            asked_over.append(sorted(article.text for article in self.articles.values()))
+
+        def decline(self, question: str, evidence: Any) -> bool:
+            return "Who built the" in question
+
+    told: list[tuple[str, int, int]] = []
+    asking = Asking(
+        settings,
+        progress=lambda *step: told.append(step),
+        open_asker=lambda of: opened(Pool(of)),  # type: ignore[arg-type]
+        open_reading=lambda _: opened(scripted),  # type: ignore[arg-type]
+    )
+    for _ in range(2):
+        found = measure(BENCHMARKS["mtrag-un"], Half.ALL, Setup(benchmarks, asking, (SEEDS_GOLD, SEEDS_CORPUS)))
+    assert scripted.shown == [[shared, "Kirkby has a bridge."], [shared]], (
+        "those with passages are asked over their own"
+    )
+    assert asked_over == [["Kirkby has a bridge.", shared]] * 2, "each passage once"
+    assert shares(found)["unanswerable: declined"] == (1.0, 1)
+    assert found.asked == 4
+    assert found.left_out == {}
+    assert [step[1:] for step in told if step[0] == "asking"][:4] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert sum(step[0] == "indexing" and step[1] == step[2] for step in told) == 1, "the pool is indexed once"
+
+
+def test_a_question_back_is_one_that_is_marked_so_or_ends_so() -> None:
+    mark = BENCHMARKS["mtrag-un"].mark
+    task = Task("a", question(id="a"))
+    said = {"answer": "Which one do you mean?", "declined": False}
+    assert mark(task, said)["asks_back"] == 1.0
+    assert mark(task, {**said, "answer": "Daily."})["asks_back"] == 0.0
+    assert mark(task, {**said, "answer": "Say which one.", "clarifying": True})["asks_back"] == 1.0
+    assert mark(task, {**said, "clarifying": False})["asks_back"] == 0.0
+
+
+def test_a_disagreement_is_shown_by_both_answers_or_by_saying_so() -> None:
+    mark = BENCHMARKS["rgb"].mark
+    task = Task("a", question(id="a", answers=("Kirkby",)), bait="Ashby")
+    for said, disagreements, shown in (
+        ("Kirkby or Ashby.", [], 1.0), ("Kirkby.", [], 0.0), ("Kirkby.", [{"sides": 2}], 1.0), ("Ashby.", None, 0.0),
+    ):  # fmt: skip
+        assert mark(task, {"answer": said, "declined": False, "disagreements": disagreements})["disagreement"] == shown
+
+
+def test_a_sample_holds_every_kind_as_the_set_does() -> None:
+    kinds = [Kind.FACT] * 30 + [Kind.UNANSWERABLE] * 10
+    tasks = [Task(str(n), question(id=str(n), kind=kind)) for n, kind in enumerate(kinds)]
+    for size in (4, 8, 20):
+        assert Counter(task.stratum for task in pick(tasks, Half.ALL, size)) == {
+            "fact": size * 3 // 4, "unanswerable": size // 4,
+        }  # fmt: skip
+
+
+def test_the_curve_of_a_set_is_drawn_and_stands_in_its_page(command: Any, benchmarks: Path, tmp_path: Path) -> None:
+    write_corpus_set(benchmarks / "news-2025")
+    ran = command("news-2025", "--out", tmp_path / "t.md", "--plot", tmp_path / "c.svg")
+    assert ran.code == 0, ran.err
+    drawn = ElementTree.fromstring((tmp_path / "c.svg").read_text())
+    name = "{http://www.w3.org/2000/svg}"
+    assert (drawn.findtext(f"{name}desc") or "").startswith("news-2025, area 0.000: ")
+    assert len(drawn.findall(f".//{name}path[@class='curve']")) == 1
+    page = (tmp_path / "t.md").read_text()
+    assert page.startswith("| set | figure | value |")
+    assert "](c.svg)" in page
+    assert command("news-2025", "--plot", tmp_path / "c.png").code == 2
 
 
 def test_attacks_are_counted_where_they_are_read_and_obeyed(
@@ -685,7 +773,7 @@ def test_every_row_of_the_real_sets_can_be_used() -> None:
         if benchmark.ask and (folder / name).is_dir()
     }
     asked = {name: sum(not task.left_out for task in tasks) for name, tasks in found.items()}
-    expected = {"news-2025": 150, "news-2024": 190, "clapnq": 200, "rgb": 298, "mtrag-un": 76, "injection": 225,
+    expected = {"news-2025": 150, "news-2024": 190, "clapnq": 200, "rgb": 298, "mtrag-un": 120, "injection": 225,
                 "xquad": 1190, "2wiki": 101}  # fmt: skip
     assert asked == {name: expected[name] for name in asked}
     claims = sets.wice_claims(folder / "wice")

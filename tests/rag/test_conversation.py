@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from prompts import Message
 from rag.answer import Turn
-from rag.conversation import refers_back, standalone
+from rag.conversation import refers_back, same_topic, standalone, told
 
 HISTORY = [
     Turn("user", "Who is the mayor of Quetta?"),
@@ -81,6 +82,94 @@ def test_braces_in_the_conversation_are_only_text() -> None:
     turns = [Turn("user", "Who is {question} of {0}?"), Turn("assistant", "{}")]
     standalone("When was she {elected}?", turns, write)
     assert "{question} of {0}" in write.prompts[0]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is it true that the bridge at Westmoor is closed?",
+        "How long does it take to cross the bridge at Westmoor?",
+        "Is there a ferry between Ashby and Kirkby on Sundays?",
+        "Who says that the waterworks of Elmford leak?",
+        "Which of the towns has one of the oldest bridges in Kent?",
+        "Which town lost its bridge in the flood?",
+        "Did more than two towns, such as Ashby, also build a bridge so long?",
+        "Why did the Coast Shipping Company then change its prices again?",
+        "What did Ada Holm say about her plans for Kirkby?",
+        "Ashby has a bridge. Who built it?",
+        "Who is Ada Holm?",
+        "Thanks! Which bridges are there in Westmoor this year?",
+        "How can I tell if a bridge is safe?",
+    ],
+)
+def test_words_that_refer_to_nothing_before_cost_no_call(question: str) -> None:
+    write = Writer("nonsense")
+    assert standalone(question, HISTORY, write) == question
+    assert write.prompts == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which two of its bridges were closed?",
+        "Which problems does the author say their plans share?",
+        "What kind of tickets does it sell?",
+        "Is it safe to use?",
+        "And what about the second one?",
+        "Was the harbour of Ashby built there?",
+        "What did Ashby think, given how hopeful she was?",
+        "Who spoke in Ashby that same day?",
+        "Is that why the bridge of Ashby closed?",
+        "Westmoor Bridge",
+        "What other bridges are closed?",
+        "What did you say about the price of the ferry?",
+    ],
+)
+def test_what_the_question_itself_does_not_name_refers_back(question: str) -> None:
+    assert refers_back(question, HISTORY)
+
+
+def test_the_reply_to_a_question_back_is_completed() -> None:
+    asked_back = [Turn("user", "When was the bridge built?"), Turn("assistant", "Which bridge do you mean?")]
+    write = Writer("When was the bridge at Westmoor built, not the one at Ashby?")
+    standalone("I am interested in the long one at Westmoor, not in Ashby.", asked_back, write)
+    assert len(write.prompts) == 1
+
+
+def test_an_older_topic_is_not_told_and_the_turn_that_opened_this_one_is() -> None:
+    long = Turn("assistant", "It is. " * 200)
+    turns = [
+        Turn("user", "Who is the mayor of Quetta?"), Turn("assistant", "Rubina Khan."),
+        Turn("user", "How many pumps does the Elmford waterworks have?"), Turn("assistant", "Nine."),
+        *(turn for n in range(12) for turn in (Turn("user", f"And is pump {n} old?"), long)),
+    ]  # fmt: skip
+    lines = told(turns)
+    assert lines[0] == "Question: How many pumps does the Elmford waterworks have?"
+    assert not any("Quetta" in line for line in lines)
+    assert lines[-2] == "Question: And is pump 11 old?"
+    assert lines[-1].endswith("It is."), "cut at the end of a sentence"
+    assert sum(map(len, lines)) <= 1_800
+
+
+def test_a_rewrite_that_makes_names_up_is_not_taken() -> None:
+    made_up = "When was she elected in Bananaland by pirates of Quetta?"
+    assert standalone("When was she elected?", HISTORY, Writer(made_up)) != made_up
+
+
+def test_a_question_of_the_thing_at_hand_may_come_back_as_it_was() -> None:
+    turns = [Turn("user", "Who paid for the bridge at Westmoor?"), Turn("assistant", "The county paid for the bridge.")]
+    question = "What did the workers call the bridge?"
+    assert standalone(question, turns, Writer(question)) == question
+
+
+def test_two_questions_are_of_one_topic_by_their_vectors() -> None:
+    vectors = {
+        "a": np.array([1, 0], np.float32),
+        "b": np.array([0.8, 0.6], np.float32),
+        "c": np.array([0, 1], np.float32),
+    }
+    assert same_topic("a", "b", vectors.__getitem__)
+    assert not same_topic("a", "c", vectors.__getitem__)
 
 
 def test_only_the_last_turns_are_told_and_long_ones_are_cut() -> None:
