@@ -165,7 +165,19 @@ def test_what_a_filter_allows_is_found_however_far_it_is_from_the_question(
     assert [h.article.id for h in corpus.search("wheat", filters=Filters(articles=("far",)))] == ["far"]
 
 
-@pytest.mark.parametrize("dates", [("soon", ""), ("", "2025-4"), ("2025-05", "2025-04"), ("2025", "2024-12")])
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ("soon", ""),
+        ("", "2025-4"),
+        ("2025-13", ""),
+        ("", "2025-02-29"),
+        ("0000", ""),
+        ("２０２５", ""),
+        ("2025-05", "2025-04"),
+        ("2025", "2024-12"),
+    ],
+)
 def test_a_filter_of_no_dates_is_refused(dates: tuple[str, str]) -> None:
     with pytest.raises(QuestionError, match=r"since|until|later"):
         Filters(since=dates[0], until=dates[1])
