@@ -16,7 +16,7 @@ import pytest
 
 from index.embedding import Embedder
 from index.settings import load_settings
-from ui import cli
+from tests.conftest import Ran, Run
 
 Write = Callable[..., Path]
 
@@ -24,43 +24,9 @@ FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
 SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def message(self) -> str:
-        """The one message of a failed command."""
-        assert self.code == 1, self
-        assert "Traceback" not in self.err
-        assert self.err.startswith("dateline: "), self.err
-        assert self.err.count("dateline: ") == 1
-        return self.err.removeprefix("dateline: ").strip()
-
-
 @pytest.fixture
-def run(
-    shared_embedder: Embedder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ran]:
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dateline", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        return Ran(code, *capsys.readouterr())
-
-    return run
-
-
-Run = Callable[..., Ran]
+def run(shared_embedder: Embedder, dateline: Run) -> Run:
+    return dateline
 
 
 @pytest.fixture
