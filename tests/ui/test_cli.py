@@ -141,6 +141,19 @@ def test_search_answers_every_row_of_a_file(run: Run, filled: Path, tmp_path: Pa
     assert [(row["id"], row["hits"][0]["article"]) for row in rows] == [("1", "gwadar"), ("2", "quetta")]
 
 
+def test_a_day_for_a_batch_is_that_of_the_rows_that_name_none(run: Run, write: Write, tmp_path: Path) -> None:
+    for name, published in (("old", "2023-03-01"), ("new", "2025-04-15")):
+        write(f"{name}.md", f"---\ntitle: Flood\npublished: {published}\n---\nA flood came to the {name} valley.")
+    run("index", "add", tmp_path / "articles")
+    questions = tmp_path / "q.jsonl"
+    rows = [{"id": "1", "question": "Which flood came this week?"}]
+    rows.append({**rows[0], "id": "2", "asked": "2025-04-16"})
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = run("index", "search", "--batch", questions, "--asked", "2023-03-02").rows
+    assert [row["hits"][0]["article"] for row in found] == ["old", "new"]
+    assert "soon" in run("index", "search", "--batch", questions, "--asked", "soon").message
+
+
 @pytest.mark.parametrize("question", ['"', "NEAR(", "*", "OR", "-", "title:x", "'; DROP TABLE articles"])
 def test_search_takes_any_question_for_words(run: Run, filled: Path, question: str) -> None:
     ran = run("index", "search", "--json", "--", question)
@@ -173,6 +186,7 @@ def test_search_of_an_empty_corpus_says_so(run: Run) -> None:
         ["ask"],
         ["ask", "x", "--batch", "q", "--out", "o"],
         ["ask", "--batch", "q"],
+        ["ask", "--batch", "q", "--out", "o", "--history", "h"],
         ["ask", "x", "--out", "o"],
         ["ask", "--nope"],
     ],
