@@ -6,7 +6,6 @@ nothing of how a set is scored.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +17,18 @@ from typing import Any, Protocol
 
 from evals.benchmark_sets import Task, pooled
 from evals.record import Item, write_whole
-from evals.run import RANKED, AnswerCache, Asker, AssistantAsker, Progress, ask_items, determinants, indexed
+from evals.run import (
+    RANKED,
+    AnswerCache,
+    Asker,
+    AssistantAsker,
+    Progress,
+    ask_items,
+    determinants,
+    digest,
+    indexed,
+    silent,
+)
 from evals.scoring import METRICS
 from index.article import Article
 from index.embedding import Embedder
@@ -156,7 +166,7 @@ class Asking:
     """What it takes to ask: settings, who answers about a corpus and about passages, and who is told of progress."""
 
     settings: Settings
-    progress: Progress = lambda step, done, total: None
+    progress: Progress = silent
     open_asker: Callable[[Settings], AbstractContextManager[Asker]] = AssistantAsker
     open_reading: Callable[[Settings], AbstractContextManager[Reading]] = PassageReading
 
@@ -253,11 +263,6 @@ def _part(progress: Progress, before: int, total: int) -> Progress:
             progress(step, done, of)
 
     return show
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a value that can be JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _model_failed(item: Item) -> bool:

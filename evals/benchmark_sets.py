@@ -288,7 +288,7 @@ def injection_tasks(folder: Path, gold: Path, corpus: Path) -> Tasks:
         GoldError: the attacks or the questions can't be read.
         ReadError: an article can't be read.
     """
-    articles = _articles(corpus)
+    articles = read_articles(corpus)
     usable = (q for q in read_gold(gold, articles).questions if q.answerable and q.gold and not q.history)
     questions = sorted(usable, key=lambda question: _digest(question.id))
     if not questions:
@@ -337,7 +337,12 @@ def _moved(sentence: GoldSentence, article: Article) -> GoldSentence:
     return replace(sentence, start=start, end=start + len(sentence.quote))
 
 
-def _articles(corpus: Path) -> dict[str, Article]:
+def read_articles(corpus: Path) -> dict[str, Article]:
+    """The articles of a file or folder by id.
+
+    Raises:
+        ReadError: one of them can't be read.
+    """
     found: dict[str, Article] = {}
     for file in find_files([corpus]):
         for article in read_file(file) if isinstance(file, Path) else [file]:

@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,28 +19,19 @@ from typing import Any
 import numpy as np
 
 from evals import benchmark_sets as sets
-from evals.benchmark_asking import (
-    Asked,
-    Asking,
-    by_search,
-    digest,
-    over_corpus,
-    over_passages,
-    over_passages_or_pool,
-)
+from evals.benchmark_asking import Asked, Asking, by_search, over_corpus, over_passages, over_passages_or_pool
 from evals.benchmark_sets import POSITIONS, Claim, Half, Task, Tasks
-from evals.gold import BrokenRow, to_row
+from evals.gold import BrokenRow, GoldSet
 from evals.metrics import RiskCoverage, contains, risk_coverage
 from evals.obedience import obeyed
 from evals.peers import PEERS, Peer
-from evals.record import Item, Record, code_hash, environment
-from evals.run import plain_settings
+from evals.record import Item, Record, code_hash
+from evals.run import about, digest, recorded
 from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
 from index.embedding import Embedder
 from index.errors import GoldError
 from index.search import Index
-from index.settings import Settings
 from rag import evidence, support
 from rag.answer import Support
 
@@ -245,7 +236,7 @@ def _measure_questions(
     models = asked.known["models"]
     by_id = {task.question.id: task for task in tasks}
     items = tuple(_marked(item, by_id[item.id], benchmark.mark) for item in asked.items)
-    asked = replace(asked, items=items)
+    questions = GoldSet(tuple(task.question for task in of_half), found.broken)
     return Measured(
         benchmark=benchmark,
         half=half,
@@ -255,7 +246,15 @@ def _measure_questions(
         times=_times(items),
         left_out=Counter(task.left_out for task in picked if task.left_out),
         broken=found.broken,
-        record=_record(benchmark, half, of_half, found.broken, asked, setup.asking.settings, started),
+        record=recorded(
+            f"benchmark-{benchmark.name}-{half}-{started:%Y%m%d-%H%M%S}",
+            items,
+            asked.known,
+            setup.asking.settings,
+            started,
+            gold=about(f"{benchmark.name} ({half})", questions, len(items)),
+            corpus={"name": benchmark.name, "articles": asked.articles, "digest": asked.known["corpus"]},
+        ),
     )
 
 
@@ -265,38 +264,6 @@ def _marked(item: Item, task: Task, mark: _Mark) -> Item:
     scores = {name: value for name, value in marks.items() if isinstance(value, float)}
     reasons = {name: value for name, value in marks.items() if isinstance(value, str)}
     return replace(item, scores={**item.scores, **scores}, unscored={**item.unscored, **reasons})
-
-
-def _record(
-    benchmark: Benchmark,
-    half: Half,
-    tasks: Sequence[Task],
-    broken: Sequence[BrokenRow],
-    asked: Asked,
-    settings: Settings,
-    started: datetime,
-) -> Record:
-    where, known = environment(), asked.known
-    rows = sorted((to_row(task.question) for task in tasks), key=lambda row: str(row["id"]))
-    gold = {"name": f"{benchmark.name} ({half})", "digest": digest(rows), "questions": len(tasks)}
-    return Record(
-        name=f"benchmark-{benchmark.name}-{half}-{started:%Y%m%d-%H%M%S}",
-        gold={**gold, "asked": len(asked.items), "broken": [asdict(row) for row in broken]},
-        corpus={"name": benchmark.name, "articles": asked.articles, "digest": known["corpus"]},
-        settings=plain_settings(settings),
-        prompts=known["prompts"],
-        models=known["models"],
-        judge=None,
-        versions=where.versions,
-        code=where.code,
-        commit=where.commit,
-        dirty=where.dirty,
-        machine=where.machine,
-        seeds={"bootstrap": 0},
-        started=f"{started:%Y-%m-%dT%H:%M:%SZ}",
-        finished=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        items=asked.items,
-    )
 
 
 # The sets' own scores

@@ -23,7 +23,7 @@ from evals import retrieval as finding
 from evals import sweep as sweeping
 from evals.benchmark_asking import Asking
 from evals.benchmark_plot import to_svg as curves_svg
-from evals.benchmark_sets import Half, benchmarks_folder
+from evals.benchmark_sets import Half, benchmarks_folder, read_articles
 from evals.benchmarks import BENCHMARKS, Measured, Setup, chosen, measure
 from evals.drafting import Draft, write_drafts
 from evals.drafting import draft as propose
@@ -38,8 +38,7 @@ from evals.run import run as run_questions
 from evals.scoring import LAYERS, METRICS
 from evals.statistics import share
 from index.article import Article
-from index.errors import GoldError, ReadError
-from index.reading import find_files, read_file
+from index.errors import GoldError
 from index.search import Index
 from index.settings import Settings, load_settings
 from prompts import Message
@@ -191,7 +190,7 @@ def report(name: str, out: Path | None, against: str | None) -> None:
     click.echo(f"{out} is written.", err=True)
 
 
-@command.command("gate", epilog="Example: dateline eval gate evals/baseline.json")
+@command.command("gate", epilog="Example: dateline eval gate evals/gold/baseline.json")
 @click.argument("baseline")
 @click.argument("name", required=False, metavar="[RUN]")
 @_as_json
@@ -449,13 +448,7 @@ def _articles(corpus: Path | None, settings: Settings) -> dict[str, Article]:
     if corpus is None:
         with Index.open(settings) as own:
             return {row.id: own.article(row.id) for row in own.articles()}
-    articles: dict[str, Article] = {}
-    for file in find_files([corpus]):
-        for found in read_file(file) if isinstance(file, Path) else [file]:
-            if not isinstance(found, Article):
-                raise ReadError(f"{found.origin} {found.message}")
-            articles[found.id] = found
-    return articles
+    return read_articles(corpus)
 
 
 def _check_folder(out: Path) -> None:

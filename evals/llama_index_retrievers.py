@@ -27,6 +27,7 @@ from llama_index.core.retrievers import BaseRetriever, QueryFusionRetriever, Vec
 from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
+from evals.run import Progress
 from index.article import Article
 
 _SPLITTINGS = (  # tokens of a chunk and of its overlap with the next
@@ -38,7 +39,6 @@ _SAVED_EVERY = 500  # vectors: a minute of embedding that a killed run loses at 
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
-Progress = Callable[[str, int, int], None]
 Vectors = npt.NDArray[np.float32]
 
 

@@ -144,8 +144,10 @@ def normalise(text: str) -> str:
 
 
 def contains(answer: str, gold: str) -> bool:
-    """Whether `gold`, normalised, is a run of whole words in the normalised answer."""
-    return f" {normalise(gold)} " in f" {normalise(answer)} "
+    """Whether `gold`, normalised, is a run of whole words in the normalised answer; no answer holds a gold answer
+    that has no words then ("A", "…")."""
+    wanted = normalise(gold)
+    return bool(wanted) and f" {wanted} " in f" {normalise(answer)} "
 
 
 def is_right(question: GoldQuestion, answer: str, declined: bool) -> bool:

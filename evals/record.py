@@ -254,10 +254,16 @@ _ANSWER = _object(
         "answer": _TEXT, "declined": _FLAG, "confidence": _NUMBER, "standalone": _TEXT,
         "sentences": _list(_object({
             "text": _TEXT, "support": _TEXT,
-            "citations": _list(_object({**_PLACE, "number": _WHOLE, "title": _TEXT, "quote": _TEXT}, more=True)),
+            "citations": _list(_object({
+                **_PLACE, "number": _WHOLE, "quote": _TEXT,
+                **dict.fromkeys(("title", "source", "author", "published", "url"), _TEXT),
+            }, more=True)),
         }, more=True)),
         "evidence": _list(_object({**_PLACE, "text": _TEXT}, more=True)),
-        "timings": _map(_maybe(_NUMBER)), "usage": _map(_NUMBER),
+        "timings": _object({
+            "retrieve_ms": _NUMBER, "evidence_ms": _NUMBER, "first_word_ms": _maybe(_NUMBER), "total_ms": _NUMBER,
+        }, more=True),
+        "usage": _map(_NUMBER), "invented_markers": _WHOLE,
     },
     more=True,  # docs/contract.md lets an answer gain fields
 )  # fmt: skip

@@ -22,7 +22,7 @@ from evals.gold import GoldQuestion
 from evals.importing import Format, import_gold
 from evals.metrics import Passage
 from evals.record import environment, package_version
-from evals.run import choose, indexed, plain_settings
+from evals.run import Progress, choose, indexed, plain_settings, silent
 from evals.statistics import Share, bootstrap_interval, paired_bootstrap, percentile, permutation
 from index.errors import GoldError
 from index.ranking import WEIGHTS, Weights
@@ -60,9 +60,6 @@ _VARIANTS = {
     "no-time": ("  without time", dataclasses.replace(WEIGHTS, time=0.0, fresh=0.0)),
     "no-second-round": ("  without the second round", dataclasses.replace(WEIGHTS, links=0.0)),
 }
-
-Progress = Callable[[str, int, int], None]  # step, done, total
-
 
 _YEARS = {"news-2025": Half.REPORT, "news-2024": Half.TUNE}  # not halved
 _HALVED = ("clapnq", "xquad", "2wiki")
@@ -156,7 +153,7 @@ def run(
     half: Half = Half.REPORT,
     sample: int | None = None,
     peers: bool = True,
-    progress: Progress = lambda step, done, total: None,
+    progress: Progress = silent,
 ) -> tuple[Result, ...]:
     """Ask the questions of sets of every system.
 

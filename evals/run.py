@@ -46,7 +46,7 @@ _NOT_FOR_ANSWERS = {"judge", "draft"}  # templates that no answer comes from
 Progress = Callable[[str, int, int], None]  # step, done, total
 
 
-def _silent(step: str, done: int, total: int) -> None:
+def silent(step: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -124,7 +124,7 @@ def determinants(settings: Settings, fingerprint: str, articles: Mapping[str, Ar
         "models": {"llm": settings.model, "llm_digest": _model_digest(settings), "embedder": fingerprint},
         "llama.cpp": package_version("xllamacpp"),
         "code": code_hash(),
-        "corpus": _digest(sorted((article.id, article.digest) for article in articles.values())),
+        "corpus": digest(sorted((article.id, article.digest) for article in articles.values())),
         "ranked": RANKED,
     }
 
@@ -167,7 +167,7 @@ def run(
     name: str = "",
     fresh: bool = False,
     judge: Judge | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     open_asker: Callable[[Settings], AbstractContextManager[Asker]] = AssistantAsker,
 ) -> Record:
     """Ask the questions of `gold` about the articles of `corpus` and measure the answers.
@@ -201,11 +201,36 @@ def run(
         known, articles = asker.determinants, len(asker.articles)
     if judge:
         items = judge_items(items, questions, judge, cache, progress)
+    return recorded(
+        name, items, known, settings, started,
+        gold=about(gold.name, gold_set, len(items)),
+        corpus={"name": corpus.name if corpus else "home", "articles": articles, "digest": known["corpus"]},
+        judge=judge,
+    )  # fmt: skip
+
+
+def recorded(
+    name: str,
+    items: tuple[Item, ...],
+    known: Mapping[str, Any],
+    settings: Settings,
+    started: datetime,
+    *,
+    gold: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    judge: Judge | None = None,
+) -> Record:
+    """The record of a run that ends now, on this machine.
+
+    Args:
+        known: what determined the answers; see `determinants`.
+        gold: what `about` tells of the questions.
+    """
     where = environment()
     return Record(
         name=name,
-        gold=_about(gold, gold_set, len(items)),
-        corpus={"name": corpus.name if corpus else "home", "articles": articles, "digest": known["corpus"]},
+        gold=gold,
+        corpus=corpus,
         settings=plain_settings(settings),
         prompts=known["prompts"],
         models=known["models"],
@@ -216,10 +241,27 @@ def run(
         dirty=where.dirty,
         machine=where.machine,
         seeds={"bootstrap": 0},
-        started=f"{started:%Y-%m-%dT%H:%M:%SZ}",
-        finished=f"{_now():%Y-%m-%dT%H:%M:%SZ}",
+        started=_moment(started),
+        finished=_moment(_now()),
         items=items,
     )
+
+
+def about(name: str, gold: GoldSet, asked: int) -> dict[str, Any]:
+    """What a record says of the questions that its items were chosen from, and how many of them were asked."""
+    rows = sorted((to_row(question) for question in gold.questions), key=lambda row: str(row["id"]))
+    return {
+        "name": name,
+        "digest": digest(rows),
+        "questions": len(gold.questions),
+        "asked": asked,
+        "broken": [dataclasses.asdict(row) for row in gold.broken],
+    }
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value that can be JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def choose(questions: Iterable[GoldQuestion], sample: int | None, only: Collection[str] = ()) -> list[GoldQuestion]:
@@ -229,7 +271,7 @@ def choose(questions: Iterable[GoldQuestion], sample: int | None, only: Collecti
 
 
 def ask_items(
-    questions: Iterable[GoldQuestion], asker: Asker, cache: AnswerCache, progress: Progress = _silent
+    questions: Iterable[GoldQuestion], asker: Asker, cache: AnswerCache, progress: Progress = silent
 ) -> tuple[Item, ...]:
     """Ask the questions in the order of their ids, whatever order they come in; each becomes an item.
 
@@ -261,7 +303,7 @@ def ask_item(question: GoldQuestion, asker: Asker, cache: AnswerCache) -> Item:
     """Ask one question, unless its answer is in the cache, and measure the answer."""
     history = [{"role": turn.role, "content": turn.content} for turn in question.history]
     asked = {"question": question.question, "history": history, "asked": question.asked}
-    key = _digest({"format": _FORMAT, **asked, **asker.determinants})
+    key = digest({"format": _FORMAT, **asked, **asker.determinants})
     found = cache.get(key)
     told = found or _told(*asker.ask(question.question, question.history, question.asked))
     if not found:
@@ -285,7 +327,7 @@ def judge_items(
     questions: Iterable[GoldQuestion],
     judge: Judge,
     cache: AnswerCache,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> tuple[Item, ...]:
     """The items with the judge's opinion as the score `judged`; refusals and errors are not for it to judge.
 
@@ -305,7 +347,7 @@ def _judged(item: Item, question: GoldQuestion, judge: Judge, cache: AnswerCache
         return item
     said = item.answer["answer"]
     asked = {"judge": judge.name, "prompt": judge.prompt_version, "question": to_row(question), "said": said}
-    key = _digest(asked)
+    key = digest(asked)
     opinion = cache.get(key)
     if opinion is None:
         verdict = judge.judge(question, said)
@@ -316,7 +358,7 @@ def _judged(item: Item, question: GoldQuestion, judge: Judge, cache: AnswerCache
     return dataclasses.replace(item, scores={**item.scores, "judged": float(opinion["right"])})
 
 
-def indexed(corpus: Path, settings: Settings, progress: Progress = _silent) -> Path:
+def indexed(corpus: Path, settings: Settings, progress: Progress = silent) -> Path:
     """The home of the corpus's own index, made if it is not there yet; whole, or not there at all.
 
     Raises:
@@ -356,13 +398,20 @@ def _make_index(corpus: Path, settings: Settings, progress: Progress) -> None:
 
 def _corpus_key(corpus: Path, fingerprint: str) -> str:
     made_by = code_hash(Path(str(index.__file__)).with_name(f"{module}.py") for module in _MAKES_INDEX)
-    digest = hashlib.sha256(f"{fingerprint}\0{made_by}\0".encode())
+    content = hashlib.sha256(f"{fingerprint}\0{made_by}\0".encode())
     root = corpus if corpus.is_dir() else corpus.parent
     for file in find_files([corpus]):
         if isinstance(file, ReadProblem):
             raise ReadError(f"The corpus {file.origin} {file.message}")
-        digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:32]
+        content.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(_bytes(file)).digest())
+    return content.hexdigest()[:32]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{file} can't be read: {error.strerror or error}. Check its permissions.") from error
 
 
 def _failed(question: GoldQuestion, error: Exception, asker: Asker) -> Item:
@@ -414,17 +463,6 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _about(gold: Path, gold_set: GoldSet, asked: int) -> dict[str, Any]:
-    rows = sorted((to_row(question) for question in gold_set.questions), key=lambda row: str(row["id"]))
-    return {
-        "name": gold.name,
-        "digest": _digest(rows),
-        "questions": len(gold_set.questions),
-        "asked": asked,
-        "broken": [dataclasses.asdict(row) for row in gold_set.broken],
-    }
-
-
 def _model_digest(settings: Settings) -> str:
     """SHA-256 of the model file; "" for an endpoint, whose model can't be looked at."""
     if settings.endpoint:
@@ -441,9 +479,9 @@ def _free_name(home: Path, name: str) -> str:
     return next(each for each in names if not run_path(home, each).exists())
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from index.errors import QuestionError
+from index.times import parse_day
 
-_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Filters:
 
     def __post_init__(self) -> None:
         for name, value in (("since", self.since), ("until", self.until)):
-            if value and not _DATE.fullmatch(value):
+            if value and not (_DATE.fullmatch(value) and parse_day(value)):
                 raise QuestionError(f"The filter {name} is {value!r}; write a date as 2025, 2025-07 or 2025-07-27.")
         shared = min(len(self.since), len(self.until))
         if self.since[:shared] > self.until[:shared]:

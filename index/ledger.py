@@ -406,6 +406,8 @@ class Ledger:
 
     def _create(self) -> None:
         with self._engine.begin() as connection:
+            # Said, because sqlite3 itself begins a transaction before rows are changed, but not before tables are.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             _upgrade(connection)
             _metadata.create_all(connection)
             connection.execute(sa.text(_LEXICAL))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
+from typing import TypeVar
 
 from index.article import Chunk
 from index.times import TimeHint, parse_day
@@ -20,6 +22,8 @@ _NEAR_DAYS = 7  # e-folding of the preference for the days that the question mea
 _LATE_DAYS = 3  # an event is reported up to so many days later without loss
 _FRESH_DAYS = 30  # e-folding of the preference for what was new on the day of the question
 _MOST_NAME_WORDS = 8
+_MOST_RUN_WORDS = 100  # of one run that are looked at; a longer one is a table or a heading, not prose
+_Item = TypeVar("_Item")
 
 # A run of capitalised words, small ones inside allowed: "Ermengarde of Tours", "Me and Bobby McGee".
 _NAME = re.compile(
@@ -102,11 +106,19 @@ def names(text: str) -> set[str]:
     """Every run of words in a text that may be the name of something, as `ledger.name_of` folds a title."""
     found: set[str] = set()
     for match in _NAME.finditer(text):
-        parts = match.group().split()
+        parts = [words(part) for part in match.group().split(maxsplit=_MOST_RUN_WORDS)[:_MOST_RUN_WORDS]]
         for begin in range(len(parts)):
             for end in range(begin + 1, min(len(parts), begin + _MOST_NAME_WORDS) + 1):
-                found.add(" ".join(words(" ".join(parts[begin:end]))))
+                found.add(" ".join(chain.from_iterable(parts[begin:end])))
     return {name for name in found if len(name) > 3}
+
+
+def firsts(ranked: Iterable[_Item], key: Callable[[_Item], Hashable]) -> list[_Item]:
+    """The first of each key, in order: the best hit of each article, from hits that come best first."""
+    found: dict[Hashable, _Item] = {}
+    for item in ranked:
+        found.setdefault(key(item), item)
+    return list(found.values())
 
 
 def _spread(scored: Iterable[Found]) -> list[Found]:

@@ -15,7 +15,7 @@ from index.embedding import CHUNK_PIECES, Embedder, Vectors
 from index.errors import QuestionError
 from index.filters import Filters
 from index.ledger import ArticleRow, Ledger, StoredChunk, StoredSentences
-from index.ranking import WEIGHTS, Found, Weights, lift, names, rank
+from index.ranking import WEIGHTS, Found, Weights, firsts, lift, names, rank
 from index.reranking import Reranker
 from index.settings import Settings
 from index.splitting import split
@@ -193,14 +193,15 @@ class Index:
         near = [key for key, _ in self.projection.nearest(query.vector, FILTERED_DEPTH) if key in allowed][:DEPTH]
         if len(near) < min(DEPTH, len(allowed)):  # the filter leaves little of what is near: compare all it allows
             keys, vectors = self.ledger.chunk_vectors(sorted(allowed))
-            near = [keys[i] for i in np.argsort(-(vectors @ query.vector), kind="stable")[:DEPTH]]
+            if keys:  # another process may have removed them all meanwhile
+                near = [keys[i] for i in np.argsort(-(vectors @ query.vector), kind="stable")[:DEPTH]]
         return near
 
     def _of_articles(self, articles: Set[int], query: _Query) -> list[Found]:
         """Of each article the chunk with most of the words, the first where none has any."""
         chunks = self.ledger.chunks_of(articles)
         chunks.sort(key=lambda chunk: (-query.chunk_words.get(chunk.key, 0.0), chunk.key))
-        return self._measure({chunk.article: chunk for chunk in reversed(chunks)}.values(), query)
+        return self._measure(firsts(chunks, lambda chunk: chunk.article), query)
 
     def _measure(self, chunks: Iterable[StoredChunk], query: _Query) -> list[Found]:
         stored = {chunk.key: chunk for chunk in chunks}
@@ -229,7 +230,9 @@ class Index:
         which holds the date. A headline is no name and stands in no sentence; among headlines this changes nothing.
         """
         named: dict[str, list[tuple[int, float]]] = {}
-        best = list({f.article: f for f in reversed(ranked)}.values())[::-1][:LINKING]
+        best = firsts(ranked, lambda f: f.article)[:LINKING]
+        if not best or best[0].score <= 0:  # nothing is near enough to speak for another
+            return {}
         articles = self.ledger.articles_by_key({f.article for f in best})
         for f in best:
             stored = self.ledger.sentences(f.article)

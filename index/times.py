@@ -86,13 +86,20 @@ class TimeHint:
         }
 
 
+@lru_cache(maxsize=4)  # the search and whoever shows the hint ask for it, and two may ask at once
 def time_hint(question: str, asked: str = "") -> TimeHint | None:
-    """The days that a question means, or None if it does not say.
+    """The days that a question means, or None if it does not say, or means days before the first or after the last.
 
     Args:
         asked: the ISO date it was asked on; without it only full dates can be understood.
     """
-    today = parse_day(asked)
+    try:
+        return _hint(question, parse_day(asked))
+    except OverflowError:  # from the first days of year 1 one can't go back, nor on from the last of 9999
+        return None
+
+
+def _hint(question: str, today: date | None) -> TimeHint | None:
     if (match := _DATED.search(question)) and (span := _span(match.group(), today)):
         return _bounded(question, match, span, today)
     if today is None:

@@ -16,12 +16,12 @@ import numpy as np
 from index.article import Article, Span
 from index.embedding import Vectors
 from index.ledger import StoredSentences
+from index.ranking import firsts
 from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
 
-HITS = 12  # chunks that are looked for
-ARTICLES = 12  # whose sentences compete
+HITS = 12  # chunks that are looked for; the sentences of their articles compete
 _MAX_SENTENCES = 24
 _POOL = 3 * _MAX_SENTENCES  # from which those are taken that fit the budget
 _PER_ARTICLE = 100  # sentences of an article, the nearest to the question, that are looked at closely
@@ -73,18 +73,20 @@ def select(
 ) -> tuple[EvidenceSentence, ...]:
     """The best sentences of the best articles, grouped by article (the best first), in the order of the text.
 
-    A question that compares gets sentences of several articles, however well one of them does.
+    A question that compares gets sentences of several articles, however well one of them does. There are none where
+    all of the articles have been removed since they were found.
 
     Args:
         vector: the question's unit vector, shape (d,).
         count: tokens of each text, by the tokenizer of the model that will read them.
         budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
     """
-    best_hits = list({hit.article_key: hit for hit in reversed(hits)}.values())[::-1][:ARTICLES]
+    stored = [(hit, index.sentences(hit)) for hit in firsts(hits, lambda hit: hit.article_key)]
+    articles = [(hit, sentences) for hit, sentences in stored if sentences.spans]  # else it was removed meanwhile
     compares = bool(_COMPARES.search(question))
-    candidates = _score(question, vector, [(hit, index.sentences(hit)) for hit in best_hits], not compares)
+    candidates = _score(question, vector, articles, not compares)
     chosen = _within_budget(candidates, count, budget, _MOST_OF_ONE * budget if compares else budget)
-    order = {hit.article_key: n for n, hit in enumerate(best_hits)}
+    order = {hit.article_key: n for n, (hit, _) in enumerate(articles)}
     ordered = sorted(chosen, key=lambda c: (order[c.article_key], c.position))
     return tuple(
         EvidenceSentence(number, c.article, c.position, c.span.start, c.span.end, c.score)
@@ -108,10 +110,11 @@ def _score(
     ]
     weight = _rarity(wanted, [each for of_article in stems for each in of_article.values()])
     total = sum(weight.values()) or 1.0
-    best = max((hit.score for hit, _ in articles), default=0.0) or 1.0
+    best = max((hit.score for hit, _ in articles), default=0.0)
     candidates: list[_Candidate] = []
     for rank, ((hit, sentences), cosines, stems_of) in enumerate(zip(articles, near, stems, strict=True), start=1):
-        lent = _ARTICLE_WEIGHT * hit.score / best + _RANK_WEIGHT / rank if by_article else 0.0
+        share = hit.score / best if best > 0 else 0.0
+        lent = _ARTICLE_WEIGHT * share + _RANK_WEIGHT / rank if by_article else 0.0
         scores = {
             row: cosine + _WORD_WEIGHT * sum(weight[word] for word in wanted & stems_of[row]) / total + lent
             for row, cosine in cosines.items()

@@ -11,12 +11,13 @@ import os
 import shutil
 import socket
 import sqlite3
+import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from index.search import Index
 from index.settings import Settings, load_settings
 
 MakeIndex = Callable[[], Index]
+Run = Callable[..., "Ran"]
 FINGERPRINT = "made-up"
 DIMENSION = 16
 
@@ -160,6 +162,45 @@ def add(corpus: Index) -> Callable[..., tuple[dict[str, Outcome], Summary]]:
         return {Path(outcome.origin).name: outcome for outcome in outcomes}, summary
 
     return add
+
+
+class Ran(NamedTuple):
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def message(self) -> str:
+        """The one message of a failed command."""
+        assert self.code == 1, self
+        assert "Traceback" not in self.err
+        assert self.err.startswith("dateline: "), self.err
+        assert self.err.count("dateline: ") == 1
+        return self.err.removeprefix("dateline: ").strip()
+
+
+@pytest.fixture
+def dateline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process, as the installed script does."""
+    from ui import cli
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dateline", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
+        return Ran(code, *capsys.readouterr())
+
+    return run
 
 
 class _QuietServer(http.server.ThreadingHTTPServer):

@@ -28,16 +28,19 @@ class Row:
     asked: str = ""
 
 
-def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters | None = None) -> int:
+def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters | None = None, asked: str = "") -> int:
     """Answer every row of `questions` that `out` does not hold yet; returns how many could not be answered.
 
     A row that can't be asked becomes `{"id", "question", "error"}` and is tried again by the next run.
+
+    Args:
+        asked: the ISO date of the rows that name none.
 
     Raises:
         ReadError: a file that can't be read, or a row that is not a question.
         ModelError, StoreError: the model or the corpus can't be used; what was answered is kept.
     """
-    rows = read_rows(questions)
+    rows = read_rows(questions, asked)
     done = _keep_finished(out, {row.id: row for row in rows})
     failed = 0
     todo = [row for row in rows if row.id not in done]
@@ -54,8 +57,11 @@ def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters |
     return failed
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, asked: str = "") -> list[Row]:
     """The questions of a JSONL in the benchmarks' format (`id, question, history, asked`).
+
+    Args:
+        asked: the ISO date of the rows that name none.
 
     Raises:
         ReadError: names the file, the line and what is wrong with it.
@@ -66,7 +72,7 @@ def read_rows(path: Path) -> list[Row]:
         if not line.strip():
             continue
         try:
-            row = _row(json.loads(line))
+            row = _row(json.loads(line), asked)
         except (ValueError, RecursionError, DatelineError) as error:
             raise ReadError(f"{path}:{number} is not a question: {error}. Nothing was asked.") from error
         if row.id in seen:
@@ -102,14 +108,14 @@ def checked_date(value: str) -> str:
         raise QuestionError(f"{value!r} is not a date; write it as 2025-07-27.") from error
 
 
-def _row(value: Any) -> Row:
+def _row(value: Any, asked: str) -> Row:
     if not isinstance(value, dict) or not isinstance(value.get("question"), str) or value.get("id") in (None, ""):
         raise ValueError("it needs an `id` and a `question`")
     return Row(
         str(value["id"]),
         value["question"],
         tuple(_turns(value.get("history") or [])),
-        checked_date(value.get("asked") or ""),
+        checked_date(value.get("asked") or asked),
     )
 
 

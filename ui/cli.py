@@ -26,7 +26,7 @@ from ui import batch as batches
 os.environ.setdefault("TQDM_DISABLE", "0")
 
 HISTORY_HELP = 'A JSON file with the conversation so far: [{"role": "user", "content": "…"}, …].'
-
+ASKED_HELP = 'What "this week" is meant from, such as 2025-07-27; with --batch, for the rows that hold no date.'
 
 _FILTERS = (
     click.option("--source", "sources", multiple=True, help="Only articles of this source; may be repeated."),
@@ -84,7 +84,7 @@ def cli() -> None:
 @click.argument("question", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/contract.md).")
 @click.option("--history", type=click.Path(path_type=Path), help=HISTORY_HELP)
-@click.option("--asked", default="", metavar="DATE", help='What "this week" is meant from, such as 2025-07-27.')
+@click.option("--asked", default="", metavar="DATE", help=ASKED_HELP)
 @click.option("--batch", type=click.Path(path_type=Path), help="Answer every row of a JSONL instead; needs --out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where --batch writes; an unfinished file is continued.")
 @with_filters
@@ -109,12 +109,15 @@ def ask(
         raise click.UsageError("give either a QUESTION or --batch FILE")
     if (batch is None) != (out is None):
         raise click.UsageError("--batch and --out go together")
+    if batch and history:
+        raise click.UsageError("--history goes with a QUESTION; the rows of a batch hold their own")
+    day = batches.checked_date(asked)
     with _assistant(load_settings()) as assistant:
         if batch and out:
-            failed = batches.ask_all(assistant, batch, out, filters)
+            failed = batches.ask_all(assistant, batch, out, filters, day)
             sys.exit(1 if failed else 0)
         turns = batches.read_history(history) if history else []
-        day = batches.checked_date(asked) or date.today().isoformat()
+        day = day or date.today().isoformat()
         answer = assistant.ask(question or "", history=turns, asked=day, filters=filters)
     if as_json:
         _print_json(answer.to_json())
@@ -241,7 +244,7 @@ def index_remove(ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a question.")
 @click.option("--batch", type=click.Path(path_type=Path), help="Search for every row of a JSONL (`id`, `question`).")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
-@click.option("--asked", default="", metavar="DATE", help='What "this week" is meant from, such as 2025-07-27.')
+@click.option("--asked", default="", metavar="DATE", help=ASKED_HELP)
 @with_filters
 def index_search(
     question: str | None, as_json: bool, batch: Path | None, top: int, asked: str, filters: Filters
@@ -251,8 +254,9 @@ def index_search(
         raise click.UsageError("give either a QUESTION or --batch FILE")
     from index.search import checked
 
-    day = batches.checked_date(asked) or date.today().isoformat()
-    rows = batches.read_rows(batch) if batch else [batches.Row("", question or "", asked=day)]
+    day = batches.checked_date(asked)
+    single = batches.Row("", question or "", asked=day or date.today().isoformat())
+    rows = batches.read_rows(batch, day) if batch else [single]
     with _index(load_settings()) as corpus:
         for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
             hits = corpus.search(checked(row.question), top, asked=row.asked, filters=filters)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -17,41 +16,14 @@ from evals.cli import SEEDS_CORPUS, SEEDS_GOLD, command
 from evals.gold import write_gold
 from evals.record import Record, load, run_path, save
 from index.settings import Settings
+from tests.conftest import Run
 from tests.evals.handmade import QUESTIONS, Pipeline, opener, record_of
 from tests.evals.test_gate import Mute, Talker, WrongWords
-from ui import cli
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def message(self) -> str:
-        """The one message of a failed command."""
-        assert self.code == 1, self
-        assert "Traceback" not in self.err
-        assert self.err.startswith("dateline: "), self.err
-        return self.err.removeprefix("dateline: ").strip()
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dateline", "eval", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        return Ran(code, *capsys.readouterr())
-
-    return run
+def run(dateline: Run) -> Run:
+    return functools.partial(dateline, "eval")
 
 
 @pytest.fixture

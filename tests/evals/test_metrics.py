@@ -76,6 +76,8 @@ def test_normalising_drops_case_articles_and_punctuation() -> None:
         ("General Khan spoke.", "the General", True),
         ("It met for the 15th time.", "15th", True),
         ("", "x", False),
+        ("", "A", False),  # nothing is left of it, and nothing stands in everything
+        ("It is vitamin A.", "…", False),
     ],
 )
 def test_an_answer_contains_whole_words(answer: str, gold: str, held: bool) -> None:

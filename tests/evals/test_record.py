@@ -85,6 +85,12 @@ def at(value: Any, *path: str | int) -> Any:
         (lambda v: v["items"][1].update(must=["x"]), "items[1].must[0] is 'x' instead of a list"),
         (lambda v: v["items"][0]["scores"].update(right="1"), "items[0].scores.right is '1' instead of a number"),
         (lambda v: v["items"][0]["answer"].pop("sentences"), "items[0].answer lacks sentences"),
+        (lambda v: v["items"][0]["answer"].pop("invented_markers"), "items[0].answer lacks invented_markers"),
+        (lambda v: v["items"][0]["answer"]["timings"].pop("total_ms"), "items[0].answer.timings lacks total_ms"),
+        (
+            lambda v: v["items"][0]["answer"]["sentences"][0]["citations"][0].pop("url"),
+            "items[0].answer.sentences[0].citations[0] lacks url",
+        ),
         (lambda v: v["items"][0]["hits"][0].update(start=0.5), "items[0].hits[0].start is '0.5'"),
         (lambda v: v["items"].append(v["items"][0]), "'known-bridge' twice"),
         (lambda v: v.update(items={}), "items is '{}' instead of a list"),

@@ -357,6 +357,14 @@ def test_a_corpus_that_can_not_be_read_whole_is_refused(
         indexed(corpus / "nowhere", settings)
 
 
+def test_an_article_that_vanishes_while_the_corpus_is_looked_at_is_named(
+    corpus: Path, settings: Settings, shared_embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evals.run.find_files", lambda paths: [corpus / "gone.md"])
+    with pytest.raises(ReadError, match=r"gone\.md can't be read"):
+        indexed(corpus, settings)
+
+
 # What determines an answer
 
 

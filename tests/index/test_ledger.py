@@ -316,17 +316,39 @@ def test_keys_that_are_gone_are_passed_over(ledger: Ledger, made: Made) -> None:
         ledger.article("a")
 
 
+def make_first_schema(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "DROP TABLE whole; DROP INDEX ix_articles_name; ALTER TABLE articles DROP COLUMN name;"
+            "UPDATE meta SET value = '1' WHERE name = 'schema'"
+        )
+
+
+def test_a_ledger_whose_upgrade_was_stopped_half_way_is_upgraded_at_the_next_start(
+    ledger: Ledger, made: Made, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.publish([made("up", "The balloon rose.", title="Up (film)")])
+    ledger.close()
+    make_first_schema(path)
+
+    def stop(title: str) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr("index.ledger.name_of", stop)
+        with pytest.raises(KeyboardInterrupt):
+            Ledger(path, FINGERPRINT)
+    with contextlib.closing(Ledger(path, FINGERPRINT)) as new:
+        assert new.named(["up"]) == {"up": [1]}
+
+
 def test_a_ledger_of_the_first_schema_is_brought_up_to_date_without_embedding_again(
     ledger: Ledger, made: Made, path: Path
 ) -> None:
     ledger.publish([made("up", "The balloon rose.", title="Up (film)"), made("zebra", "The zebra slept.")])
     vectors = ledger.chunk_vectors(sorted(ledger.chunk_keys()))[1]
     ledger.close()
-    with contextlib.closing(sqlite3.connect(path)) as old:
-        old.executescript(
-            "DROP TABLE whole; DROP INDEX ix_articles_name; ALTER TABLE articles DROP COLUMN name;"
-            "UPDATE meta SET value = '1' WHERE name = 'schema'"
-        )
+    make_first_schema(path)
     with contextlib.closing(Ledger(path, FINGERPRINT)) as new:
         assert new.named(["up"]) == {"up": [1]}
         assert list(new.match_articles(["zebra"], 5)) == [2]

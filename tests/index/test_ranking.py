@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from index.article import Chunk
-from index.ranking import WEIGHTS, Found, Weights, lift, names, rank
+from index.ranking import WEIGHTS, Found, Weights, firsts, lift, names, rank
 from index.times import TimeHint
 
 NOTHING = Weights(cosine=0, sentence=0, words=0, article_words=0, time=0, fresh=0, links=0)
@@ -168,6 +168,23 @@ def test_words_that_are_no_name_and_names_of_three_letters_are_not_looked_for() 
 def test_a_name_has_at_most_eight_words() -> None:
     found_names = names("A Bb Cc Dd Ee Ff Gg Hh Ii Jj")
     assert max(len(name.split()) for name in found_names) == 8
+
+
+def test_of_a_run_of_a_thousand_capitalised_words_the_first_hundred_are_looked_at() -> None:
+    found_names = names(" ".join(f"Word{n}" for n in range(1_000)))
+    assert {"word0", "word98 word99", "word99"} <= found_names
+    assert "word100" not in found_names
+    assert len(found_names) == 100 * 8 - (7 + 6 + 5 + 4 + 3 + 2 + 1)
+
+
+def test_a_part_of_a_name_may_be_no_word_or_several() -> None:
+    assert names("She met A.-Maria O’Brien.") == {"a maria", "o brien", "a maria o brien"}
+
+
+def test_the_first_of_each_article_keeps_its_place_whatever_follows_of_it() -> None:
+    hits = [("a", 1), ("b", 1), ("a", 2), ("c", 1), ("b", 2)]
+    assert firsts(hits, lambda hit: hit[0]) == [("a", 1), ("b", 1), ("c", 1)]
+    assert firsts([], lambda hit: hit) == []
 
 
 def test_a_further_chunk_never_passes_the_first_of_its_article_not_even_below_zero() -> None:

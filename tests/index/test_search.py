@@ -115,6 +115,43 @@ def test_the_article_that_the_best_one_names_is_found_too(corpus: Index, write: 
     assert without != ["a", "b"]
 
 
+def test_the_best_article_speaks_first_however_low_its_last_passage_stands(
+    corpus: Index, write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.search.LINKING", 1)
+    more = " ".join(f"Remark number {n} is about weather and wind." for n in range(80))
+    write("a.md", f"---\ntitle: Lothar the Younger\n---\nLothar the Younger was a son of Irmgard of Tours. {more}")
+    write("b.md", "---\ntitle: Irmgard of Tours\n---\nShe was a daughter of Hugo.")
+    write("c.md", "---\ntitle: Weather\n---\nThe weather of a king is as bad as that of anybody.")
+    corpus.add([folder])
+    question = "Whose son was Lothar the Younger?"
+    found, plain = ({h.article.id: h.score for h in reversed(corpus.search(question, weights=weights))}
+                    for weights in (Weights(), Weights(links=0)))  # fmt: skip
+    assert len(corpus.search(question, weights=Weights(links=0))) > len(plain), "the best article has one passage"
+    assert found["b"] > plain["b"]
+
+
+def test_what_is_far_from_the_question_names_nothing(corpus: Index, write: Write, folder: Path) -> None:
+    write("a.md", "---\ntitle: Lothar\n---\nLothar was a son of Irmgard of Tours.")
+    write("b.md", "---\ntitle: Irmgard of Tours\n---\nShe was a daughter of Hugo.")
+    corpus.add([folder])
+    assert {h.score for h in corpus.search("Lothar", weights=Weights(0, 0, 0, 0, 0, 0))} == {0.0}
+
+
+def test_what_is_removed_while_a_filter_is_applied_is_passed_over(
+    filled: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nearest = filled.projection.nearest
+
+    def removed_meanwhile(*query: Any) -> Any:
+        filled.ledger.remove(["wheat"])
+        return nearest(*query)
+
+    monkeypatch.setattr("index.search.FILTERED_DEPTH", 0)
+    monkeypatch.setattr(filled.projection, "nearest", removed_meanwhile)
+    assert filled.search("wheat", filters=Filters(articles=("wheat",))) == []
+
+
 def dated(write: Write, corpus: Index, folder: Path) -> None:
     for name, published, source in (
         ("old", "2023-03-01", "The Herald"),
@@ -165,7 +202,19 @@ def test_what_a_filter_allows_is_found_however_far_it_is_from_the_question(
     assert [h.article.id for h in corpus.search("wheat", filters=Filters(articles=("far",)))] == ["far"]
 
 
-@pytest.mark.parametrize("dates", [("soon", ""), ("", "2025-4"), ("2025-05", "2025-04"), ("2025", "2024-12")])
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ("soon", ""),
+        ("", "2025-4"),
+        ("2025-13", ""),
+        ("", "2025-02-29"),
+        ("0000", ""),
+        ("２０２５", ""),
+        ("2025-05", "2025-04"),
+        ("2025", "2024-12"),
+    ],
+)
 def test_a_filter_of_no_dates_is_refused(dates: tuple[str, str]) -> None:
     with pytest.raises(QuestionError, match=r"since|until|later"):
         Filters(since=dates[0], until=dates[1])

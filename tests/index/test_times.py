@@ -70,6 +70,17 @@ def test_without_the_day_it_was_asked_only_full_dates_are_understood() -> None:
     assert time_hint("Who won in 2020?") == TimeHint("2020", date(2020, 1, 1), date(2020, 12, 31))
 
 
+@pytest.mark.parametrize("asked", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize(
+    "question",
+    ["What is the latest?", "Who spoke last weekend?", "Who spoke on Monday?", "What fell this week?",
+     "What was so before January 1?", "What comes next year?", "What fell two weeks ago?"],
+)  # fmt: skip
+def test_days_before_the_first_and_after_the_last_are_no_days(question: str, asked: str) -> None:
+    hint = time_hint(question, asked)
+    assert hint is None or hint.in_words()
+
+
 def test_days_off_are_counted_from_the_nearer_end() -> None:
     hint = TimeHint("in April", date(2025, 4, 1), date(2025, 4, 30))
     assert [hint.days_off(date(2025, m, d)) for m, d in ((3, 30), (4, 1), (4, 30), (5, 2))] == [2, 0, 0, 2]

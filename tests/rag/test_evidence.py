@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,34 @@ def test_a_sentence_that_says_he_brings_the_one_that_says_who(filled: Index) -> 
     chosen = [e.text for e in choose(filled, "Who denied that money was missing?", 70)]
     assert "He denied that money was missing." in chosen
     assert "The mayor apologised." in chosen
+
+
+def test_articles_stand_by_their_best_hit_however_low_their_last_one_is(filled: Index) -> None:
+    question = "Where did passengers and cranes come from?"
+    hits = {hit.article.id: hit for hit in filled.search(question, 12)}
+    first, second = hits["quetta"], hits["gwadar"]
+    ranked = [replace(first, score=0.9), replace(second, score=0.8), replace(first, score=0.4)]
+    chosen = select(question, filled.embedder.query(question), ranked, filled, count, 1_000)
+    assert list(dict.fromkeys(e.article.id for e in chosen)) == ["quetta", "gwadar"]
+
+
+def test_what_was_removed_since_it_was_found_gives_no_evidence(filled: Index) -> None:
+    question = "What happened to the railway to Quetta?"
+    vector, hits = filled.embedder.query(question), filled.search(question, 12)
+    filled.remove(["gwadar", "copy"])
+    chosen = select(question, vector, hits, filled, count, 1_000)
+    assert {e.article.id for e in chosen} == {"quetta"}
+    assert [e.number for e in chosen] == [1, 2, 3, 4]
+    filled.remove(["quetta"])
+    assert select(question, vector, hits, filled, count, 1_000) == ()
+
+
+def test_of_articles_that_are_all_far_the_farther_one_is_lent_no_more(filled: Index) -> None:
+    question = "What happened?"
+    hits = {hit.article.id: hit for hit in filled.search(question, 12)}
+    ranked = [replace(hits["quetta"], score=-0.1), replace(hits["gwadar"], score=-5.0)]
+    chosen = select(question, filled.embedder.query(question), ranked, filled, count, 1)
+    assert chosen[0].article.id == "quetta"
 
 
 def test_without_hits_there_is_no_evidence(corpus: Index) -> None:

@@ -204,6 +204,21 @@ def test_an_empty_corpus_is_an_error_with_the_command_that_fills_it(assistant: A
         assistant.ask(QUESTION)
 
 
+def test_articles_that_are_removed_between_search_and_evidence_are_declined(
+    assistant: Assistant, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = assistant.index.search
+
+    def removed_meanwhile(*args: Any, **options: Any) -> Any:
+        hits = search(*args, **options)
+        assistant.index.remove(ARTICLES)
+        return hits
+
+    monkeypatch.setattr(assistant.index, "search", removed_meanwhile)
+    answer = assistant.ask(QUESTION)
+    assert (answer.declined, answer.evidence) == (True, ())
+
+
 def test_a_follow_up_is_searched_for_as_what_it_means(assistant: Assistant, model: Model) -> None:
     model.text = "Where did the cranes of Gwadar come from?"
     history = [Turn("user", "What stands in the harbour of Gwadar?"), Turn("assistant", "Cranes.")]

@@ -27,6 +27,7 @@ class Assistant:
         self.asked: list[str] = []
         self.errors: dict[str, BaseException] = {}
         self.turns: list[tuple[Turn, ...]] = []
+        self.days: list[str] = []
 
     def ask(
         self, question: str, *, history: Sequence[Turn] = (), asked: str = "", filters: Filters | None = None
@@ -34,6 +35,7 @@ class Assistant:
         question = " ".join(question.split())
         self.asked.append(question)
         self.turns.append(tuple(history))
+        self.days.append(asked)
         if question in self.errors:
             raise self.errors[question]
         return Answer(
@@ -174,6 +176,13 @@ def test_history_and_date_go_with_the_question(assistant: Any, questions: Any, o
     history = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
     ask_all(assistant, questions({"id": "1", "question": "And?", "history": history, "asked": "2025-01-02"}), out)
     assert assistant.turns == [(Turn("user", "Q"), Turn("assistant", "A"))]
+    assert assistant.days == ["2025-01-02"]
+
+
+def test_a_day_for_the_batch_is_that_of_the_rows_that_name_none(assistant: Any, questions: Any, out: Path) -> None:
+    path = questions({"id": "1", "question": "A?", "asked": "2025-01-02"}, {"id": "2", "question": "B?"})
+    ask_all(assistant, path, out, None, "2025-07-27")
+    assert assistant.days == ["2025-01-02", "2025-07-27"]
 
 
 def test_rows_may_hold_more_than_is_needed(questions: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from index.embedding import Embedder
 from index.settings import load_settings
-from ui import cli
+from tests.conftest import Ran, Run
 
 Write = Callable[..., Path]
 
@@ -24,43 +24,9 @@ FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
 SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def message(self) -> str:
-        """The one message of a failed command."""
-        assert self.code == 1, self
-        assert "Traceback" not in self.err
-        assert self.err.startswith("dateline: "), self.err
-        assert self.err.count("dateline: ") == 1
-        return self.err.removeprefix("dateline: ").strip()
-
-
 @pytest.fixture
-def run(
-    shared_embedder: Embedder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ran]:
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["dateline", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        return Ran(code, *capsys.readouterr())
-
-    return run
-
-
-Run = Callable[..., Ran]
+def run(shared_embedder: Embedder, dateline: Run) -> Run:
+    return dateline
 
 
 @pytest.fixture
@@ -175,6 +141,19 @@ def test_search_answers_every_row_of_a_file(run: Run, filled: Path, tmp_path: Pa
     assert [(row["id"], row["hits"][0]["article"]) for row in rows] == [("1", "gwadar"), ("2", "quetta")]
 
 
+def test_a_day_for_a_batch_is_that_of_the_rows_that_name_none(run: Run, write: Write, tmp_path: Path) -> None:
+    for name, published in (("old", "2023-03-01"), ("new", "2025-04-15")):
+        write(f"{name}.md", f"---\ntitle: Flood\npublished: {published}\n---\nA flood came to the {name} valley.")
+    run("index", "add", tmp_path / "articles")
+    questions = tmp_path / "q.jsonl"
+    rows = [{"id": "1", "question": "Which flood came this week?"}]
+    rows.append({**rows[0], "id": "2", "asked": "2025-04-16"})
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = run("index", "search", "--batch", questions, "--asked", "2023-03-02").rows
+    assert [row["hits"][0]["article"] for row in found] == ["old", "new"]
+    assert "soon" in run("index", "search", "--batch", questions, "--asked", "soon").message
+
+
 @pytest.mark.parametrize("question", ['"', "NEAR(", "*", "OR", "-", "title:x", "'; DROP TABLE articles"])
 def test_search_takes_any_question_for_words(run: Run, filled: Path, question: str) -> None:
     ran = run("index", "search", "--json", "--", question)
@@ -207,6 +186,7 @@ def test_search_of_an_empty_corpus_says_so(run: Run) -> None:
         ["ask"],
         ["ask", "x", "--batch", "q", "--out", "o"],
         ["ask", "--batch", "q"],
+        ["ask", "--batch", "q", "--out", "o", "--history", "h"],
         ["ask", "x", "--out", "o"],
         ["ask", "--nope"],
     ],
