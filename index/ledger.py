@@ -326,6 +326,10 @@ class Ledger:
             "whole", terms, limit, sa.select(_articles.c.key).where(*_conditions(filters)) if filters else None
         )
 
+    def unheard(self, terms: Iterable[str]) -> set[str]:
+        """Those of the words that no article holds in its title or text, in whatever form."""
+        return {term for term, rows in self._rows_with("whole", terms).items() if not rows}
+
     def chunks_of(self, articles: Iterable[int]) -> list[StoredChunk]:
         """All chunks of those of the articles that still exist, in order."""
         with self._engine.connect() as connection:
@@ -391,6 +395,13 @@ class Ledger:
 
     def _telling(self, table: str, terms: Sequence[str]) -> list[str]:
         """The words that fewest rows hold: at least two, and as many as `MOST_ROWS` allows."""
+        rows = self._rows_with(table, terms)
+        ordered = sorted(rows, key=rows.__getitem__)
+        sums = accumulate(rows[term] for term in ordered)
+        return [term for n, (term, total) in enumerate(zip(ordered, sums, strict=True)) if n < 2 or total <= MOST_ROWS]
+
+    def _rows_with(self, table: str, terms: Iterable[str]) -> dict[str, int]:
+        """How many rows hold each word."""
         stems = {term: _porter.stemWord(term) for term in terms}
         counts: sa.TableClause = sa.table(f"{table}_terms", sa.column("term"), sa.column("doc"))
         rows_with: dict[str, int] = {}
@@ -398,9 +409,7 @@ class Ledger:
             for part in _parts(sorted(set(stems.values()))):
                 for row in connection.execute(sa.select(counts).where(counts.c.term.in_(part))):
                     rows_with[row.term] = row.doc
-        ordered = sorted(stems, key=lambda term: rows_with.get(stems[term], 0))
-        sums = accumulate(rows_with.get(stems[term], 0) for term in ordered)
-        return [term for n, (term, rows) in enumerate(zip(ordered, sums, strict=True)) if n < 2 or rows <= MOST_ROWS]
+        return {term: rows_with.get(stems[term], 0) for term in stems}
 
     # Inside
 

@@ -170,6 +170,10 @@ class Index:
         """All sentences of a hit's article with their vectors."""
         return self.ledger.sentences(hit.article_key)
 
+    def unheard(self, question: str) -> set[str]:
+        """The words of a question that carry a topic and that no article holds, folded."""
+        return self.ledger.unheard(content_words(question))
+
     def _query(self, question: str, filters: Filters | None) -> _Query:
         # A question of function words alone ("who are they?") is still looked up by them.
         terms = content_words(question) or words(question)

@@ -1,18 +1,26 @@
-"""Answer or decline: one decision, with a confidence that the articles hold the answer."""
+"""Answer or decline: one decision, with a calibrated probability that the articles hold the answer, and the reason."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+
+from index.relevance import Scores
+from index.words import STOP_WORDS, fold, stem
+from rag.answer import EvidenceSentence
 
 DECLINED_TEXT = "The articles do not say."
 
-# Logistic regression of "answerable" on the best cosine of a hit or a sentence; docs/tuning.md says on which questions.
-_SLOPE, _OFFSET = 14.65, -8.91
-THRESHOLD = 0.05
-MOST_WHEN_DECLINED = 0.3  # a near miss that was declined is still shown as doubtful
+# Logistic regression of "answerable" on what `judge` measures; docs/tuning.md says on which questions.
+_OFFSET, _ARTICLE, _SENTENCES = -1.038, 0.1944, 0.0283
+THRESHOLD = 0.3
+MOST_WHEN_DECLINED = 0.3  # what was declined for another reason is still shown as doubtful
+_BEST = 3  # sentences whose relevance is averaged
+_NAMED = 3  # words that a reason lists
+_SUGGESTED = 2  # articles that are pointed at instead
 
 _VERBS = "say|state|mention|specify|contain|hold|provide|include|answer|indicate|reveal|disclose|give|tell"
 _SAYS_SO = re.compile(
@@ -26,14 +34,23 @@ _SAYS_SO = re.compile(
     r"|the \w+(?: \w+){0,3} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified)\b)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W_]+(?:[.,’'-][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the assistant declines, and how sure it is (0…1) that the articles answer the question."""
+    """Whether the assistant declines, and how likely it is (0…1) that the articles answer the question."""
 
     declined: bool
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a question was declined, in a sentence for the reader, and questions that the articles do speak to."""
+
+    reason: str
+    suggestions: tuple[str, ...]
 
 
 def says_so(text: str) -> bool:
@@ -41,23 +58,68 @@ def says_so(text: str) -> bool:
     return bool(_SAYS_SO.match(text))
 
 
-def nearness(cosine: float) -> float:
-    """Probability (0…1) that the articles hold an answer, from the best cosine to the question alone.
+def answerable(
+    question: str, evidence: Sequence[EvidenceSentence], score: Callable[[str, Sequence[str]], Scores]
+) -> float:
+    """Probability (0…1) that the evidence answers the question; below `THRESHOLD` there is nothing to write from.
 
-    Below `THRESHOLD` there is nothing to write an answer from.
+    Args:
+        evidence: grouped by article.
+        score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it.
     """
-    return 1 / (1 + math.exp(-(_SLOPE * cosine + _OFFSET)))
+    if not evidence:
+        return 0.0
+    by_article = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
+    best = float(score(question, [_told(sentences) for sentences in by_article]).max())
+    alone = sorted(score(question, [sentence.text for sentence in evidence]).tolist())[-_BEST:]
+    return 1 / (1 + math.exp(-(_OFFSET + _ARTICLE * best + _SENTENCES * sum(alone) / len(alone))))
 
 
-def decide(written: str, bare: Sequence[bool], cosine: float) -> Decision:
-    """Decide from how near the articles come to the question, what was written, and what that rests on.
+def decide(written: str, bare: Sequence[bool], confidence: float) -> Decision:
+    """Decide from the probability that the articles answer, what was written, and what that rests on.
 
     Args:
         bare: for each sentence that was written, whether it rests on nothing at all: no sentence to cite, or names
             that no article supplied. What is merely unsupported is shown as such.
-        cosine: the best of a hit, or of a sentence of one, to the question.
     """
-    confidence = nearness(cosine)
     if confidence < THRESHOLD or says_so(written) or all(bare):
         return Decision(True, min(confidence, MOST_WHEN_DECLINED))
     return Decision(False, confidence)
+
+
+def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: Sequence[str]) -> Refusal:
+    """What to tell a reader whose question was declined.
+
+    Args:
+        unheard: words of the question that no article of the corpus holds, as `Index.unheard` tells them.
+    """
+    titles = list(dict.fromkeys(e.article.title for e in evidence if e.article.title))[:_SUGGESTED]
+    return Refusal(_reason(question, evidence, unheard), tuple(f"What does “{title}” say?" for title in titles))
+
+
+def _told(sentences: Sequence[EvidenceSentence]) -> str:
+    """What an article tells in the evidence, its title before it."""
+    return f"{sentences[0].article.title}. {' '.join(sentence.text for sentence in sentences)}"
+
+
+def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Sequence[str]) -> str:
+    asked = _asked(question)
+    if named := [word for word in asked if fold(word) in unheard]:
+        return f"None of the articles mentions {_listed(named)}."
+    held = {stem(fold(word)) for e in evidence for word in _WORD.findall(f"{e.article.title} {e.text}")}
+    missing = [word for word in asked if stem(fold(word)) not in held]
+    if missing and len(missing) < len(asked):
+        return f"The nearest passages do not speak of {_listed(missing)}."
+    if missing:
+        return "Nothing in the articles comes near the question."
+    return "The nearest passages speak of this, but none of them states the answer."
+
+
+def _asked(question: str) -> list[str]:
+    """The words of the question that carry a topic, as they are written, each once."""
+    return list(dict.fromkeys(word for word in _WORD.findall(question) if fold(word) not in STOP_WORDS))
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = [f"“{word}”" for word in words[:_NAMED]]
+    return f"{', '.join(others)} or {last}" if others else last
