@@ -27,6 +27,7 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "condense": frozenset({"conversation", "question"}),
     "draft": frozenset({"title", "passage"}),
     "judge": frozenset({"question", "accepted", "answer"}),
+    "position": frozenset({"article", "question"}),
 }
 
 

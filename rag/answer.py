@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +77,46 @@ class AnswerSentence:
     support: Support
 
 
+class DisagreementKind(StrEnum):
+    """What the values of a disagreement are."""
+
+    NUMBER = "number"
+    DATE = "date"
+    NAME = "name"
+    POLARITY = "polarity"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What one article says where others say something else: `text` stands so in its sentence.
+
+    `number` is that sentence's in the evidence; `newer` says that the article is the newest of those compared.
+    """
+
+    text: str
+    article: str
+    title: str
+    source: str
+    published: str
+    number: int
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Articles that say different things about one fact; the values by date, the oldest first.
+
+    `update` marks a count that grows, told at different dates: the newer article replaces the older one.
+    """
+
+    kind: DisagreementKind
+    values: tuple[Value, ...]
+    update: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind.value, "update": self.update, "values": [asdict(value) for value in self.values]}
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Milliseconds since the question, `first_word_ms` is None where nothing was written."""
@@ -103,6 +143,7 @@ class Answer:
     `standalone` is the question as it was searched for, with what a follow-up refers to filled in.
     `invented_markers` counts citations that the model made up and that were dropped.
     `when` holds the days that the question was taken to mean, if it says when.
+    `disagreements` are the facts of the evidence that its articles tell differently.
     """
 
     question: str
@@ -118,6 +159,7 @@ class Answer:
     prompt: str
     invented_markers: int
     when: TimeHint | None = None
+    disagreements: tuple[Disagreement, ...] = ()
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -133,7 +175,7 @@ class Answer:
             "declined": self.declined,
             "confidence": round(self.confidence, 4),
             "sentences": [
-                {"text": s.text, "support": s.support.value, "citations": [_citation_json(c) for c in s.citations]}
+                {"text": s.text, "support": s.support.value, "citations": [citation_json(c) for c in s.citations]}
                 for s in self.sentences
             ],
             "evidence": [
@@ -155,10 +197,18 @@ class Answer:
             "standalone": self.standalone,
             "time": self.when.to_json() if self.when else None,
             "invented_markers": self.invented_markers,
+            "disagreements": [disagreement.to_json() for disagreement in self.disagreements],
         }
 
+    def to_markdown(self) -> str:
+        """The answer as Markdown, its citations as footnotes; texts of articles are escaped."""
+        from rag.export import answer_markdown  # it needs our types
 
-def _citation_json(citation: Citation) -> dict[str, Any]:
+        return answer_markdown(self)
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    """The object that stands for a citation wherever one is printed."""
     names = ("number", "article", "title", "source", "author", "published", "url", "start", "end", "quote")
     return {name: getattr(citation, name) for name in names} | {"sentence_ids": list(citation.sentence_ids)}
 

@@ -20,6 +20,7 @@ from index.ranking import firsts
 from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
+from rag.support import specifics
 
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
 _MAX_SENTENCES = 24
@@ -69,7 +70,14 @@ class _Candidate:
 
 
 def select(
-    question: str, vector: Vectors, hits: Sequence[Hit], index: Index, count: TokenCounter, budget: int
+    question: str,
+    vector: Vectors,
+    hits: Sequence[Hit],
+    index: Index,
+    count: TokenCounter,
+    budget: int,
+    *,
+    of_each: int | None = None,
 ) -> tuple[EvidenceSentence, ...]:
     """The best sentences of the best articles, grouped by article (the best first), in the order of the text.
 
@@ -80,12 +88,17 @@ def select(
         vector: the question's unit vector, shape (d,).
         count: tokens of each text, by the tokenizer of the model that will read them.
         budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
+        of_each: tokens that each article may take instead, for answers by source: every article then keeps its best
+            sentence, and its own copy of what another says too.
     """
     stored = [(hit, index.sentences(hit)) for hit in firsts(hits, lambda hit: hit.article_key)]
     articles = [(hit, sentences) for hit, sentences in stored if sentences.spans]  # else it was removed meanwhile
-    compares = bool(_COMPARES.search(question))
+    compares = bool(of_each or _COMPARES.search(question))
     candidates = _score(question, vector, articles, not compares)
-    chosen = _within_budget(candidates, count, budget, _MOST_OF_ONE * budget if compares else budget)
+    if of_each:
+        chosen = _of_each(candidates, count, of_each)
+    else:
+        chosen = _within_budget(_once(candidates), count, budget, _MOST_OF_ONE * budget if compares else budget)
     order = {hit.article_key: n for n, (hit, _) in enumerate(articles)}
     ordered = sorted(chosen, key=lambda c: (order[c.article_key], c.position))
     return tuple(
@@ -97,7 +110,7 @@ def select(
 def _score(
     question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]], by_article: bool
 ) -> list[_Candidate]:
-    """The sentences of the articles, best first, each once however often its text is repeated.
+    """The sentences of the articles, best first.
 
     Args:
         by_article: whether a better article lends its sentences more.
@@ -122,7 +135,7 @@ def _score(
         for row, score in _with_antecedents(hit.article.text, sentences.spans, scores).items():
             span = sentences.spans[row]
             candidates.append(_Candidate(hit.article, hit.article_key, row, span, stems_of[row], score))
-    return _once(sorted(candidates, key=lambda c: (-c.score, c.article_key, c.position)))
+    return sorted(candidates, key=lambda c: (-c.score, c.article_key, c.position))
 
 
 def _nearest(cosines: Vectors) -> dict[int, float]:
@@ -168,7 +181,23 @@ def _once(ranked: Sequence[_Candidate]) -> list[_Candidate]:
 
 def _is_copy(candidate: _Candidate, other: _Candidate) -> bool:
     common = len(candidate.stems & other.stems)
-    return common > 4 and common >= _SAME * len(candidate.stems | other.stems)
+    if common <= 4 or common < _SAME * len(candidate.stems | other.stems):
+        return False
+    return candidate.article_key == other.article_key or not _was_changed(candidate.text, other.text)
+
+
+def _was_changed(one: str, other: str) -> bool:
+    """Whether each has a number or a name that the other lacks: a copy that was corrected, which is no copy."""
+    mine, others = specifics(one), specifics(other)
+    return bool(mine - others) and bool(others - mine)
+
+
+def _of_each(ranked: Sequence[_Candidate], count: TokenCounter, of_each: int) -> list[_Candidate]:
+    """The best sentences of every article, each within its own budget."""
+    groups: dict[int, list[_Candidate]] = {}
+    for candidate in ranked:
+        groups.setdefault(candidate.article_key, []).append(candidate)
+    return [c for group in groups.values() for c in _within_budget(_once(group), count, of_each, of_each)]
 
 
 def _within_budget(

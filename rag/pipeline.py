@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import prompts
@@ -16,7 +16,7 @@ from index.ledger import ArticleRow
 from index.search import Hit, Index, checked
 from index.settings import Settings
 from index.times import TimeHint, time_hint
-from rag import cite, conversation, decline, evidence, support
+from rag import by_source, cite, conversation, decline, disagreement, evidence, support
 from rag.answer import (
     Answer,
     AnswerSentence,
@@ -28,6 +28,7 @@ from rag.answer import (
     Turn,
     full_text,
 )
+from rag.by_source import BySource
 from rag.llm import LLM, Usage
 
 ANSWER_TOKENS = 220
@@ -194,6 +195,32 @@ class Assistant:
 
     def _write_whole(self, messages: Sequence[prompts.Message], max_tokens: int) -> str:
         return "".join(self.llm.write(messages, max_tokens))
+
+    def by_source(
+        self,
+        question: str,
+        *,
+        asked: str = "",
+        filters: Filters | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> BySource:
+        """What each article says on a question; arguments and errors as for `ask`.
+
+        Args:
+            progress: told how many articles are done, of how many.
+        """
+        question = checked(question)
+        hits = self._retrieve(question, asked, filters)
+        vector, budget = self.index.embedder.query(question), self.settings.evidence_tokens
+        share = budget // by_source.SHARES
+        found = evidence.select(question, vector, hits, self.index, self.llm.count, budget, of_each=share)
+        return BySource(
+            question,
+            by_source.positions(question, found, self._write_whole, progress),
+            disagreement.disagreements(question, found),
+            Models(self.llm.name, self.index.embedder.fingerprint),
+            prompts.version(),
+        )
 
 
 def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[prompts.Message]:

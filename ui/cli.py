@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import entry_points, version
@@ -83,6 +83,8 @@ def cli() -> None:
 @cli.command(epilog='Example: dateline ask "How many people were injured?" --json')
 @click.argument("question", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/contract.md).")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, the citations as footnotes.")
+@click.option("--by-source", "by_source", is_flag=True, help="Say what each article says; an LLM call for each.")
 @click.option("--history", type=click.Path(path_type=Path), help=HISTORY_HELP)
 @click.option("--asked", default="", metavar="DATE", help=ASKED_HELP)
 @click.option("--batch", type=click.Path(path_type=Path), help="Answer every row of a JSONL instead; needs --out.")
@@ -91,6 +93,8 @@ def cli() -> None:
 def ask(
     question: str | None,
     as_json: bool,
+    as_markdown: bool,
+    by_source: bool,
     history: Path | None,
     asked: str,
     batch: Path | None,
@@ -103,14 +107,20 @@ def ask(
     dateline ask "Which states took part?"
     dateline ask --json --history talk.json --asked 2025-07-27 "And who was missing?"
     dateline ask --source "The Herald" --since 2025-04 "What was decided?"
+    dateline ask --by-source "How much did the repairs cost?"
+    dateline ask --markdown "What was decided?" > answer.md
     dateline ask --batch questions.jsonl --out answers.jsonl
     """
-    if (question is None) == (batch is None):
-        raise click.UsageError("give either a QUESTION or --batch FILE")
-    if (batch is None) != (out is None):
-        raise click.UsageError("--batch and --out go together")
-    if batch and history:
-        raise click.UsageError("--history goes with a QUESTION; the rows of a batch hold their own")
+    _check_usage(
+        {
+            "give either a QUESTION or --batch FILE": (question is None) == (batch is None),
+            "--batch and --out go together": (batch is None) != (out is None),
+            "--history goes with a QUESTION; the rows of a batch hold their own": batch and history,
+            "give either --json or --markdown": as_json and as_markdown,
+            "--batch writes JSON answers, without --markdown and --by-source": batch and (as_markdown or by_source),
+            "--by-source takes a question that stands alone, without --history": by_source and history,
+        }
+    )
     day = batches.checked_date(asked)
     with _assistant(load_settings()) as assistant:
         if batch and out:
@@ -118,15 +128,30 @@ def ask(
             sys.exit(1 if failed else 0)
         turns = batches.read_history(history) if history else []
         day = day or date.today().isoformat()
-        answer = assistant.ask(question or "", history=turns, asked=day, filters=filters)
+        if by_source:
+            with _Bars() as bars:
+                progress = functools.partial(bars.show, "reading article")
+                answer = assistant.by_source(question or "", asked=day, filters=filters, progress=progress)
+        else:
+            answer = assistant.ask(question or "", history=turns, asked=day, filters=filters)
     if as_json:
         _print_json(answer.to_json())
+    elif as_markdown:
+        click.echo(answer.to_markdown(), nl=False)
+    elif by_source:
+        _print_positions(answer)
     else:
         _print_answer(answer)
 
 
+def _check_usage(mistakes: dict[str, object]) -> None:
+    for message, is_made in mistakes.items():
+        if is_made:
+            raise click.UsageError(message)
+
+
 def _print_answer(answer: Any) -> None:
-    from rag.answer import Answer, Support
+    from rag.answer import Answer
 
     assert isinstance(answer, Answer)
     if answer.when:
@@ -140,12 +165,51 @@ def _print_answer(answer: Any) -> None:
             )
         return
     for sentence in answer.sentences:
-        marks = "".join(f"[{c.number}]" for c in sentence.citations)
-        doubt = "" if sentence.support is Support.SUPPORTED else f" ({sentence.support.value})"
-        click.echo(_safe(sentence.text) + click.style(f" {marks}{doubt}" if marks or doubt else "", dim=True))
+        click.echo(_sentence(sentence))
+    _print_disagreements(answer.disagreements)
     click.echo()
-    for c in answer.citations:
-        click.echo(f"[{c.number}] “{_safe(c.quote)}”\n    {_safe(_source(c.title, c.source, c.published))}")
+    _print_quotations(answer.citations)
+
+
+def _print_positions(found: Any) -> None:
+    for p in found.positions:
+        marks = ", ".join(name for name, is_so in (("opinion", p.opinion), ("newest", p.newest)) if is_so)
+        about = _source(p.article.title, p.article.source, p.article.published) + (f" ({marks})" if marks else "")
+        click.secho(_safe(about), bold=True)
+        for sentence in p.sentences:
+            click.echo(f"  {_sentence(sentence)}")
+        if p.silent:
+            click.echo("  The article does not say.")
+        if p.quote not in [c for sentence in p.sentences for c in sentence.citations]:
+            click.echo("  Its nearest sentence:" + click.style(f" [{p.quote.number}]", dim=True))
+        if p.also_in:
+            click.echo(f"  Also in: {', '.join(_safe(_source(a.title, a.source, a.published)) for a in p.also_in)}")
+    _print_disagreements(found.disagreements)
+    click.echo()
+    _print_quotations(found.citations)
+
+
+def _sentence(sentence: Any) -> str:
+    from rag.answer import Support
+
+    marks = "".join(f"[{c.number}]" for c in sentence.citations)
+    doubt = "" if sentence.support is Support.SUPPORTED else f" ({sentence.support.value})"
+    return _safe(sentence.text) + click.style(f" {marks}{doubt}" if marks or doubt else "", dim=True)
+
+
+def _print_disagreements(disagreements: Sequence[Any]) -> None:
+    from rag.disagreement import in_words
+
+    for d in disagreements:
+        click.secho(f"\n{'Updated' if d.update else 'The articles differ'}: {_safe(in_words(d))}", fg="yellow")
+
+
+def _print_quotations(citations: Sequence[Any]) -> None:
+    from rag.attribution import is_opinion
+
+    for c in citations:
+        opinion = " (opinion)" if is_opinion(c) else ""
+        click.echo(f"[{c.number}] “{_safe(c.quote)}”\n    {_safe(_source(c.title, c.source, c.published))}{opinion}")
 
 
 def _source(title: str, source: str, published: str) -> str:

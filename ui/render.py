@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 from index.article import Article
 from index.ledger import ArticleRow
-from rag.answer import Answer, AnswerSentence, Citation, EvidenceSentence, Support
+from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
+from rag.attribution import is_opinion
+from rag.disagreement import in_words
 
 SHELF_ROWS = 400
 NEAREST = 5
@@ -151,7 +153,13 @@ def shelf_html(rows: Sequence[ArticleRow]) -> str:
 
 def _supported(answer: Answer) -> str:
     said = f'{_when(answer)}<div class="words">{_sentences(answer)}</div>'
-    return f"{said}{_sources(_citations(answer.sentences))}{_read(answer)}"
+    return f"{said}{_differences(answer.disagreements)}{_sources(_citations(answer.sentences))}{_read(answer)}"
+
+
+def _differences(disagreements: Sequence[Disagreement]) -> str:
+    """What the articles tell differently, and who tells what."""
+    labels = {True: "Updated", False: "The articles differ"}
+    return "".join(f'<p class="differ">{labels[d.update]}: {_text(in_words(d))}</p>' for d in disagreements)
 
 
 def _declined(answer: Answer) -> str:
@@ -217,10 +225,11 @@ def _sources(citations: Sequence[Citation]) -> str:
 
 def _source(citation: Citation) -> str:
     byline = _byline(citation.source, citation.author, citation.published)
+    opinion = " (opinion)" if is_opinion(citation) else ""
     passage = _passage(citation.article, citation.start, citation.end, citation.quote)
     return (
         f'<span class="number" aria-hidden="true">{citation.number}</span><div>{passage}'
-        f'<p class="byline"><cite>{_text(citation.title)}</cite> {byline}</p></div>'
+        f'<p class="byline"><cite>{_text(citation.title)}</cite> {byline}{opinion}</p></div>'
     )
 
 

@@ -123,3 +123,23 @@ def test_without_hits_there_is_no_evidence(corpus: Index) -> None:
 def test_a_corpus_of_no_words_gives_no_evidence(corpus: Index, write: Callable[..., Path]) -> None:
     corpus.add([write("emoji.txt", "\U0001f600\U0001f600")])
     assert choose(corpus, "Anything?", 400) == ()
+
+
+def test_by_source_every_article_keeps_its_share_and_its_own_copy(filled: Index) -> None:
+    question = "When was the harbour of Gwadar opened?"
+    hits = filled.search(question, 12)
+    chosen = select(question, filled.embedder.query(question), hits, filled, count, 400, of_each=40)
+    assert {e.article.id for e in chosen} == set(ARTICLES)
+    for name in ARTICLES:
+        own = [e.text for e in chosen if e.article.id == name]
+        assert sum(count(own)) + 4 * len(own) + 24 <= 40
+    assert "copy" in {e.article.id for e in chosen if e.text == "The harbour of Gwadar was opened in 2007."}
+
+
+def test_a_corrected_copy_is_no_copy(corpus: Index, write: Callable[..., Path], folder: Path) -> None:
+    told = "The repairs of the old harbour bridge in the town cost {} million euros in all."
+    for n, cost in enumerate((14, 14, 17)):
+        write(f"a{n}.txt", told.format(cost))
+    corpus.add([folder])
+    texts = [e.text for e in choose(corpus, "How much did the repairs of the bridge cost?", 400)]
+    assert sorted(texts) == [told.format(14), told.format(17)]

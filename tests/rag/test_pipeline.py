@@ -12,6 +12,7 @@ import pytest
 import prompts
 from index.embedding import Embedder
 from index.errors import ModelError, QuestionError, StoreError, UnknownArticle
+from index.filters import Filters
 from index.search import MAX_QUESTION
 from index.settings import Settings
 from prompts import Message
@@ -313,3 +314,16 @@ def test_the_json_of_a_declined_answer_has_no_sentences(assistant: Assistant, mo
     value = json.loads(json.dumps(assistant.ask(QUESTION).to_json()))
     assert (value["declined"], value["answer"], value["sentences"]) == (True, DECLINED_TEXT, [])
     assert value["timings"]["total_ms"] > 0
+
+
+def test_by_source_reads_each_article_alone(assistant: Assistant, model: Model) -> None:
+    steps: list[tuple[int, int]] = []
+    found = assistant.by_source(QUESTION, asked="2025-07-27", progress=lambda *step: steps.append(step))
+    says = {p.article.id: (p.silent, p.text) for p in found.positions}
+    assert says["gwadar"] == (False, "The harbour of Gwadar was opened in 2007.")
+    assert len(model.prompts) == len(found.positions) == 2
+    for prompt in model.prompts:
+        assert ("Gwadar was" in prompt[-1].content) != ("Quetta was" in prompt[-1].content)
+    assert steps == [(0, 2), (1, 2), (2, 2)]
+    with pytest.raises(QuestionError, match="filters"):
+        assistant.by_source(QUESTION, filters=Filters(articles=("none",)))

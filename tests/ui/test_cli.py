@@ -189,6 +189,10 @@ def test_search_of_an_empty_corpus_says_so(run: Run) -> None:
         ["ask", "--batch", "q", "--out", "o", "--history", "h"],
         ["ask", "x", "--out", "o"],
         ["ask", "--nope"],
+        ["ask", "x", "--json", "--markdown"],
+        ["ask", "--batch", "q", "--out", "o", "--by-source"],
+        ["ask", "--batch", "q", "--out", "o", "--markdown"],
+        ["ask", "x", "--by-source", "--history", "h"],
     ],
 )
 def test_wrong_usage_is_told_with_code_2(run: Run, arguments: list[str]) -> None:
@@ -401,3 +405,41 @@ def test_an_endpoint_that_fails_is_one_message(run: Run, filled: Path, endpoint:
 def test_a_missing_model_file_is_one_message(run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATELINE_MODEL", "/nowhere/model.gguf")
     assert "/nowhere/model.gguf" in run("ask", "When was the harbour opened?").message
+
+
+@pytest.mark.loopback
+def test_ask_writes_markdown_with_footnotes(run: Run, filled: Path, endpoint: Any) -> None:
+    ran = run("ask", "--markdown", "When was the harbour of Gwadar opened?")
+    assert (ran.code, ran.err) == (0, "")
+    assert "The harbour opened in 2007.[^1]\n" in ran.out
+    assert "[^1]: The port · Coast Weekly · 2024-05-01: “The harbour of Gwadar was opened in 2007.”\n" in ran.out
+
+
+@pytest.mark.loopback
+def test_ask_by_source_gives_the_position_of_each_article(run: Run, filled: Path, endpoint: Any) -> None:
+    ran = run("ask", "--by-source", "When was the harbour of Gwadar opened?")
+    assert (ran.code, ran.err) == (0, "")
+    assert "The port · Coast Weekly · 2024-05-01\n  The harbour opened in 2007. [1]\n" in ran.out
+    assert "[1] “The harbour of Gwadar was opened in 2007.”" in ran.out
+    assert len(endpoint.requests) == 2
+    (row,) = run("ask", "--by-source", "--json", "When was the harbour of Gwadar opened?").rows
+    assert {p["article"] for p in row["positions"]} == {"gwadar", "quetta"}
+    assert "- **The port · Coast Weekly" in run("ask", "--by-source", "--markdown", "When was it opened?").out
+
+
+@pytest.mark.loopback
+def test_ask_by_source_names_the_silent(run: Run, filled: Path, endpoint: Any) -> None:
+    endpoint.pieces = ["The article does not say."]
+    ran = run("ask", "--by-source", "Who is the mayor of Lahore?")
+    assert ran.out.count("  The article does not say.\n  Its nearest sentence: [") == 2
+
+
+@pytest.mark.loopback
+def test_ask_by_source_stops_calmly(run: Run, filled: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rag.llm.LLM.write", interrupt)
+    ran = run("ask", "--by-source", "When was the harbour of Gwadar opened?")
+    assert (ran.code, ran.out) == (130, "")
+    assert "Traceback" not in ran.err

@@ -1,0 +1,133 @@
+"""Attribution words: a claim keeps its hedge, an opinion piece is named as one. Pure functions over texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from index.words import content_stems
+
+# What a hedge says of a claim, and how it is said of a whole sentence. In lower case only: "May" is a month.
+_HEDGES = (
+    (re.compile(r"\b[Aa]lleg(?:ed|edly|es|ing|ations?)\b"), "alleged"),
+    (re.compile(r"\b(?:[Uu]nconfirmed|[Uu]nverified|[Rr]umou?r(?:s|ed)?)\b"), "reported without confirmation"),
+    (re.compile(r"\b(?:claims?|claimed|claiming|purported(?:ly)?|[Ss]upposedly)\b"), "claimed"),
+    (
+        re.compile(
+            r"\b(?:[Rr]eportedly|(?:[Rr]eports?|[Ss]ources) (?:say|says|said|suggest|suggested)"
+            r"|(?:is|are|was|were) (?:reported|said) to|[Aa]pparently)\b"
+        ),
+        "reported",
+    ),
+    (re.compile(r"\b(?:believed|thought|suspected) to\b|\bsuspected\b"), "suspected"),
+    (re.compile(r"\b(?:likely|probably|expected to)\b"), "thought likely"),
+    (re.compile(r"\b(?:may|might|could|possibly|perhaps)\b(?! not be\b)|\b(?:Perhaps|Possibly)\b"), "possible"),
+)
+_ACCORDING = re.compile(r"\b[Aa]ccording to (?P<who>[^,;:.()“”\"]{3,80}?)(?=[,;:.()“”\"]|$)")
+_ATTRIBUTED = re.compile(
+    r"\b(?:said|says?|saying|told|according to|report(?:s|ed|edly)|claim(?:s|ed)?|alleg\w+|argu(?:e|es|ed)"
+    r"|believ(?:e|es|ed)|state[sd]|announce[sd]?|wrote|writes|maintain(?:s|ed)|insist(?:s|ed)|suggest(?:s|ed)|opinion|view|column"
+    r"|den(?:y|ies|ied)|unconfirmed|rumou?r\w*|supposedly|apparently|purported\w*|suspected|thought|expected|likely"
+    r"|probably|perhaps|possibly|possible|might|could|would|accus(?:e|es|ed))\b",
+    re.IGNORECASE,
+)
+_MAY = re.compile(r"\bmay\b")
+_PART_END = re.compile(r";|,? (?:but|while|whereas|although)\b|, (?:and|which|who)\b")
+_BELONGS = 0.34  # share of the sentence's words that a hedged part holds, if it is what the sentence repeats
+_CLAUSE_WORDS = 4  # fewer can hardly be a clause, which "It is alleged that …" needs
+_LOWERED = frozenset(
+    "a all an another at both each every few he her his in it its many most no on one she some that the their there "
+    "these they this those two three four five six seven eight nine ten we".split()
+)
+
+_OPINION = re.compile(r"\b(?:opinion|op-?ed|editorial|commentary|column|columnist)\b", re.IGNORECASE)
+_OPINION_TITLE = re.compile(r"\s*(?:opinion|op-?ed|editorial|commentary|column|comment)\s*[:|–—-]", re.IGNORECASE)
+_OPINION_FOLDERS = frozenset(
+    "opinion opinions op-ed oped editorial editorials commentary commentisfree columns columnists".split()
+)
+
+
+class Described(Protocol):
+    """What says of an article that it is an opinion: an `Article` does, and a `Citation`."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
+
+
+def is_opinion(article: Described) -> bool:
+    """Whether the title's beginning, the source or the address names it as opinion; what it says is not looked at."""
+    if _OPINION_TITLE.match(article.title) or _OPINION.search(article.source):
+        return True
+    try:
+        folders = urlsplit(article.url).path.lower().split("/")
+    except ValueError:  # an address that is none
+        return False
+    return not _OPINION_FOLDERS.isdisjoint(folders)
+
+
+def hedge_lost(sentence: str, cited: Sequence[str]) -> bool:
+    """Whether a sentence states flatly what all that carries it only reports, alleges or thinks possible."""
+    return bool(_lost(sentence, cited))
+
+
+def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:
+    """The sentence with the hedge of what it rests on, if it lost every hedge and attribution; else as it is.
+
+    Args:
+        cited: the quotations that the sentence rests on.
+        source: who is named for it: the source, or the title, of the cited article; "" for nobody.
+    """
+    quote = _lost(sentence, cited)
+    if not quote:
+        return sentence
+    who = _ACCORDING.search(quote)
+    hedge = _hedge(quote)
+    named = " ".join(source.split()) if hedge or not who else who["who"].strip()
+    by = f"according to {named}" if named else ""
+    if len(re.findall(r"\w+", sentence)) < _CLAUSE_WORDS:
+        told = ", ".join(part for part in (hedge, by) if part)
+        return f"{sentence.rstrip(' .')} ({told})."
+    rest = _lowered(sentence, quote)
+    if not hedge:
+        return f"A{by[1:]}, {rest}"
+    return f"It is {hedge}, {by}, that {rest}" if by else f"It is {hedge} that {rest}"
+
+
+def _lost(sentence: str, cited: Sequence[str]) -> str:
+    """The hedged quotation whose hedge the sentence has lost; "" if it has lost none."""
+    if _ATTRIBUTED.search(sentence) or _MAY.search(sentence):
+        return ""
+    said = set(content_stems(sentence))
+    parts = [(len(said & set(content_stems(part))), part) for quote in cited for part in _parts(quote)]
+    carried, best = max(parts, key=lambda part: part[0], default=(0, ""))
+    flat = max((held for held, part in parts if not _is_hedged(part)), default=0)
+    return best if _is_hedged(best) and carried > flat and carried >= _BELONGS * len(said) else ""
+
+
+def _parts(quote: str) -> list[str]:
+    """The quotation cut where a hedge no longer reaches; what only says who says so stays with what is said."""
+    return [part for part in _PART_END.split(quote) if part.strip()]
+
+
+def _is_hedged(text: str) -> bool:
+    return bool(_hedge(text) or _ACCORDING.search(text))
+
+
+def _hedge(text: str) -> str:
+    return next((name for pattern, name in _HEDGES if pattern.search(text)), "")
+
+
+def _lowered(sentence: str, quote: str) -> str:
+    """The sentence as it stands inside another: its first letter small, unless that may begin a name."""
+    first = re.match(r"\w+", sentence)
+    word = first.group() if first else ""
+    small = word.lower() in _LOWERED or re.search(rf"\b{re.escape(word.lower())}\b", quote)
+    return sentence[:1].lower() + sentence[1:] if (word.istitle() and small) or word == "A" else sentence

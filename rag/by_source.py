@@ -1,0 +1,214 @@
+"""Who says what: each article's position on a question, written from that article's sentences alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+from index.article import Article
+from index.words import content_stems
+from prompts import Message, render
+from rag import attribution, cite, decline, support
+from rag.answer import AnswerSentence, Citation, Disagreement, EvidenceSentence, Models, citation_json, full_text
+from rag.disagreement import disagreements, is_newer
+
+MOST_ARTICLES = 6
+SHARES = 3  # of the evidence budget, one for each article: every one is read alone
+_TOKENS = 90
+_SAME = 0.8  # share of common words from which two sentences say the same
+
+Write = Callable[[Sequence[Message], int], str]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What one article says on a question.
+
+    `quote` is its sentence nearest to the question, whether it says anything or not. `silent` says that it does not
+    address the question; then there are no sentences. `newest` is set on the latest of several dates only; `also_in`
+    are the articles that say the same word for word.
+    """
+
+    article: Article
+    sentences: tuple[AnswerSentence, ...]
+    quote: Citation
+    silent: bool
+    opinion: bool
+    newest: bool
+    also_in: tuple[Article, ...]
+
+    @property
+    def text(self) -> str:
+        return full_text(self.sentences)
+
+    def to_json(self) -> dict[str, Any]:
+        article = self.article
+        return {
+            "article": article.id,
+            "title": article.title,
+            "source": article.source,
+            "author": article.author,
+            "published": article.published,
+            "url": article.url,
+            "text": self.text,
+            "sentences": [
+                {"text": s.text, "support": s.support.value, "citations": [citation_json(c) for c in s.citations]}
+                for s in self.sentences
+            ],
+            "quote": citation_json(self.quote),
+            "silent": self.silent,
+            "opinion": self.opinion,
+            "newest": self.newest,
+            "also_in": [{"article": copy.id, "title": copy.title, "source": copy.source} for copy in self.also_in],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BySource:
+    """The positions of the articles on a question: by date, the oldest first; those that say nothing come last."""
+
+    question: str
+    positions: tuple[Position, ...]
+    disagreements: tuple[Disagreement, ...]
+    models: Models
+    prompt: str
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """All different quotations, in the order of their numbers."""
+        cited = [c for p in self.positions for c in (p.quote, *(c for s in p.sentences for c in s.citations))]
+        unique = {citation.number: citation for citation in cited}
+        return tuple(unique[number] for number in sorted(unique))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `dateline ask --by-source --json` prints; docs/contract.md describes it."""
+        return {
+            "question": self.question,
+            "positions": [position.to_json() for position in self.positions],
+            "disagreements": [disagreement.to_json() for disagreement in self.disagreements],
+            "models": asdict(self.models),
+            "prompt": self.prompt,
+        }
+
+    def to_markdown(self) -> str:
+        from rag.export import by_source_markdown  # it needs our types
+
+        return by_source_markdown(self)
+
+
+def positions(
+    question: str, evidence: Sequence[EvidenceSentence], write: Write, progress: Progress | None = None
+) -> tuple[Position, ...]:
+    """What each article among the evidence says, at most `MOST_ARTICLES`, the best ones; a call of `write` for each.
+
+    Args:
+        write: messages, the most tokens to write → the model's text.
+        progress: told how many articles are done, of how many; first with none.
+    """
+    groups = _without_copies(question, _by_article(evidence))[:MOST_ARTICLES]
+    report = progress or (lambda done, total: None)
+    report(0, len(groups))
+    drafts = []
+    for done, (own, copies) in enumerate(groups, start=1):
+        drafts.append(_draft(question, own, copies, write))
+        report(done, len(groups))
+    return _ordered(_cited(question, drafts, evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What was written of an article: sentences, each with the evidence that it rests on."""
+
+    own: Sequence[EvidenceSentence]
+    copies: tuple[Article, ...]
+    written: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def _by_article(evidence: Sequence[EvidenceSentence]) -> list[list[EvidenceSentence]]:
+    """The sentences of each article, the article with the best sentence first."""
+    groups: dict[str, list[EvidenceSentence]] = {}
+    for sentence in evidence:
+        groups.setdefault(sentence.article.id, []).append(sentence)
+    return sorted(groups.values(), key=lambda group: -max(sentence.score for sentence in group))
+
+
+def _without_copies(
+    question: str, groups: Sequence[list[EvidenceSentence]]
+) -> list[tuple[list[EvidenceSentence], tuple[Article, ...]]]:
+    """Each group with the articles that repeat it; a copy in which a fact was changed stands for itself."""
+    kept: list[tuple[list[EvidenceSentence], tuple[Article, ...]]] = []
+    for group in groups:
+        place = next((n for n, (own, _) in enumerate(kept) if _repeats(question, group, own)), None)
+        if place is None:
+            kept.append((group, ()))
+        else:
+            own, copies = kept[place]
+            kept[place] = (own, (*copies, group[0].article))
+    return kept
+
+
+def _repeats(question: str, group: Sequence[EvidenceSentence], own: Sequence[EvidenceSentence]) -> bool:
+    stems = [set(content_stems(sentence.text)) for sentence in own]
+    for sentence in group:
+        words = set(content_stems(sentence.text))
+        if not any(words and len(words & other) >= _SAME * len(words | other) for other in stems):
+            return False
+    return not disagreements(question, [*own, *group])
+
+
+def _draft(question: str, own: Sequence[EvidenceSentence], copies: tuple[Article, ...], write: Write) -> _Draft:
+    local = [replace(sentence, number=n) for n, sentence in enumerate(own, start=1)]
+    text = write(render("position", article=_shown(local), question=question), _TOKENS)
+    if decline.says_so(text):
+        return _Draft(own, copies, ())
+    marked = [(s.text, support.supporting(s.text, question, s.numbers, local)) for s in cite.read_markers(text)]
+    return _Draft(
+        own, copies, tuple((s, tuple(own[n - 1].number for n in numbers)) for s, numbers in marked if numbers)
+    )
+
+
+def _shown(own: Sequence[EvidenceSentence]) -> str:
+    article = own[0].article
+    about = ", ".join(part for part in (article.source, article.published) if part)
+    lines = [f"[{sentence.number}] {' '.join(sentence.text.split())}" for sentence in own]
+    return "\n".join([f"Article: {article.title}" + (f" ({about})" if about else ""), *lines])
+
+
+def _cited(question: str, drafts: Sequence[_Draft], evidence: Sequence[EvidenceSentence]) -> list[Position]:
+    """The drafts with citations that are numbered throughout."""
+    best = [max(draft.own, key=lambda sentence: sentence.score) for draft in drafts]
+    numbered = [
+        numbers
+        for draft, sentence in zip(drafts, best, strict=True)
+        for numbers in (*(numbers for _, numbers in draft.written), (sentence.number,))
+    ]
+    citations = cite.cite(numbered, evidence)
+    ends = list(accumulate(len(draft.written) + 1 for draft in drafts))
+    dates = [draft.own[0].article.published for draft in drafts]
+    return [
+        _position(question, draft, citations[end - len(draft.written) - 1 : end], _is_newest(date, dates))
+        for draft, end, date in zip(drafts, ends, dates, strict=True)
+    ]
+
+
+def _is_newest(published: str, dates: Sequence[str]) -> bool:
+    return published == max(dates) and any(is_newer(published, date) for date in dates)
+
+
+def _position(question: str, draft: _Draft, citations: Sequence[tuple[Citation, ...]], newest: bool) -> Position:
+    article = draft.own[0].article
+    around = [article.title, *(sentence.text for sentence in draft.own)]
+    sentences = tuple(
+        AnswerSentence(text, cited, support.check(text, question, [c.quote for c in cited], around))
+        for (text, _), cited in zip(draft.written, citations, strict=False)
+    )
+    return Position(
+        article, sentences, citations[-1][0], not sentences, attribution.is_opinion(article), newest, draft.copies
+    )
+
+
+def _ordered(found: Sequence[Position]) -> tuple[Position, ...]:
+    return tuple(sorted(found, key=lambda p: (p.silent, not p.article.published, p.article.published)))

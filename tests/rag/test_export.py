@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from markdown_it import MarkdownIt
+
+from index.article import Article
+from index.times import TimeHint
+from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings
+from rag.cite import cite
+from rag.disagreement import disagreements
+from rag.export import escaped
+from rag.llm import Usage
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "answer.schema.json"
+COST = "How much did the repair of the bridge cost?"
+HOSTILE = (
+    "# Title\n[^1]: forged\n![x](http://evil.example/x.png) [a](javascript:alert(1)) <script>alert(1)</script> `code` "
+    "*b* _c_ | d | ~~e~~ $f$ {g} &lt; \\ http://evil.example www.evil.example a@evil.example \x1b[2J - 1. ```"
+)
+
+
+def evidence(*texts: str, **fields: str) -> tuple[EvidenceSentence, ...]:
+    known = {"title": "The bridge", "source": "City Gazette", "author": "Ada Holm", "published": "2021-03-02"} | fields
+    url = known.pop("url", "https://example.org/a")
+    articles = [Article(f"a{n}", text=text, url=url, **known) for n, text in enumerate(texts, start=1)]
+    return tuple(EvidenceSentence(n, a, 0, 0, len(a.text), 1 / n) for n, a in enumerate(articles, start=1))
+
+
+def answer(found: tuple[EvidenceSentence, ...], *supports: Support, **changed: Any) -> Answer:
+    citations = cite([[n] if s is not Support.UNSUPPORTED else [] for n, s in enumerate(supports, start=1)], found)
+    sentences = tuple(
+        AnswerSentence(e.text, cited, support) for e, cited, support in zip(found, citations, supports, strict=False)
+    )
+    made = Answer(
+        COST, COST, " ".join(s.text for s in sentences), sentences, False, 0.9, found,
+        Timings(1, 2, 3, 4), Usage(5, 6, 7), Models("paper", "paper"), "0", 0,
+    )  # fmt: skip
+    return replace(made, **changed)
+
+
+FOURTEEN, SEVENTEEN = "The repairs cost 14 million euros.", "The repairs cost 17 million euros."
+
+
+def test_a_footnote_gives_title_source_author_date_address_and_quotation() -> None:
+    text = answer(evidence(FOURTEEN), Support.SUPPORTED).to_markdown()
+    assert f"{FOURTEEN}[^1]\n" in text
+    assert (
+        "[^1]: The bridge · City Gazette · Ada Holm · 2021-03-02 · <https://example.org/a>: "
+        "“The repairs cost 14 million euros.”\n"
+    ) in text
+
+
+def test_what_is_not_known_is_left_out_and_an_opinion_is_named() -> None:
+    found = evidence(FOURTEEN, source="", author="", published="", url="javascript:alert(1)", title="Opinion: Pay")
+    assert "[^1]: Opinion: Pay (opinion): “" in answer(found, Support.SUPPORTED).to_markdown()
+
+
+def test_doubtful_sentences_and_disagreements_are_marked() -> None:
+    found = evidence(FOURTEEN, SEVENTEEN)
+    made = answer(found, Support.PARTIAL, Support.UNSUPPORTED, disagreements=disagreements(COST, found))
+    text = made.to_markdown()
+    assert f"{FOURTEEN}[^1] *(only partly supported by the articles)*" in text
+    assert f"{SEVENTEEN} *(not supported by the articles)*" in text
+    assert "The articles differ: City Gazette \\(2021-03-02\\): 14 million euros; City" in text
+
+
+def test_a_declined_answer_lists_the_nearest_passages() -> None:
+    found = evidence(FOURTEEN, SEVENTEEN)
+    text = answer(found, declined=True, text="The articles do not say.").to_markdown()
+    assert "The articles do not say." in text
+    assert "- “The repairs cost 14 million euros.” — The bridge · City Gazette · Ada Holm · 2021-03-02" in text
+    assert "[^" not in text
+
+
+def test_hostile_texts_stay_text() -> None:
+    found = evidence(HOSTILE, title=HOSTILE, source=HOSTILE, author=HOSTILE, url="https://example.org/a>b c\n[^2]: x")
+    text = answer(found, Support.SUPPORTED, question=HOSTILE).to_markdown()
+    blocks = MarkdownIt("js-default", {"linkify": False}).parse(text)
+    tokens = [token for block in blocks for token in [block, *(block.children or [])]]
+    marked_up = "image code_inline em_open s_open html_inline html_block heading_open fence table_open"
+    assert not {token.type for token in tokens} & set(marked_up.split())
+    links = {str(t.attrs["href"]) for t in tokens if t.type == "link_open"}
+    assert all(link.startswith("https://example.org/a%3Eb%20c") for link in links)
+    assert [line for line in text.splitlines() if line.startswith("[^")] == [text.splitlines()[-1]]
+    assert "http://evil" not in text
+    assert "www.evil" not in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "text", ["1. first", "- item", "# head", "> quote", "+ plus", "=====", "12) twelve", "a\n\nb", "::: x"]
+)
+def test_an_escaped_text_is_one_plain_paragraph(text: str) -> None:
+    blocks = MarkdownIt().parse(escaped(text))
+    assert [block.type for block in blocks] == ["paragraph_open", "inline", "paragraph_close"]
+    shown = "".join(token.content for token in blocks[1].children or [])
+    assert shown == " ".join(text.split())
+
+
+@pytest.fixture
+def check() -> Callable[[Any], None]:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    return validator.validate
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        answer(evidence(FOURTEEN), Support.SUPPORTED),
+        answer(evidence(FOURTEEN, SEVENTEEN), Support.PARTIAL, Support.UNSUPPORTED),
+        answer(evidence(FOURTEEN, author="", published="", url="", source=""), Support.SUPPORTED),
+        answer(evidence(FOURTEEN), declined=True, sentences=(), timings=Timings(1, 2, None, 3)),
+        answer((), declined=True, confidence=0.0),
+        answer(evidence(FOURTEEN), when=TimeHint("since 2021", date(2021, 1, 1), None)),
+        answer(
+            evidence(FOURTEEN, SEVENTEEN),
+            Support.SUPPORTED,
+            disagreements=disagreements(COST, evidence(FOURTEEN, SEVENTEEN)),
+        ),
+    ],
+)
+def test_every_kind_of_answer_fits_the_published_schema(made: Answer, check: Callable[[Any], None]) -> None:
+    check(json.loads(json.dumps(made.to_json())))
+
+
+def test_the_schema_allows_no_key_that_it_does_not_describe_and_misses_none(check: Callable[[Any], None]) -> None:
+    whole = answer(evidence(FOURTEEN), Support.SUPPORTED).to_json()
+    for name in whole:
+        with pytest.raises(jsonschema.ValidationError):
+            check({key: value for key, value in whole.items() if key != name})
+    with pytest.raises(jsonschema.ValidationError):
+        check({**whole, "more": 1})
+    with pytest.raises(jsonschema.ValidationError):
+        check({**whole, "sentences": [{**whole["sentences"][0], "support": "certain"}]})
