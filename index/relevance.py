@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,12 @@ class Relevance:
         tokenizer.no_padding()  # the file pads everything to 512
         tokenizer.enable_truncation(_MOST_PIECES)
         return tokenizer
+
+
+@cache
+def bundled() -> Relevance:
+    """The one of this process: what it has loaded serves every assistant."""
+    return Relevance()
 
 
 def _file(name: str) -> bytes:

@@ -118,6 +118,14 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a question was declined, in a sentence for the reader, and questions that the articles do speak to."""
+
+    reason: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timings:
     """Milliseconds since the question, `first_word_ms` is None where nothing was written."""
 
@@ -144,6 +152,8 @@ class Answer:
     `invented_markers` counts citations that the model made up and that were dropped.
     `when` holds the days that the question was taken to mean, if it says when.
     `disagreements` are the facts of the evidence that its articles tell differently.
+    `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that nothing
+    in the evidence carries; they are no part of the answer. `clarifying`: the text is a question back, no answer.
     """
 
     question: str
@@ -160,6 +170,9 @@ class Answer:
     invented_markers: int
     when: TimeHint | None = None
     disagreements: tuple[Disagreement, ...] = ()
+    refusal: Refusal | None = None
+    removed: tuple[str, ...] = ()
+    clarifying: bool = False
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -198,6 +211,11 @@ class Answer:
             "time": self.when.to_json() if self.when else None,
             "invented_markers": self.invented_markers,
             "disagreements": [disagreement.to_json() for disagreement in self.disagreements],
+            "refusal": {"reason": self.refusal.reason, "suggestions": list(self.refusal.suggestions)}
+            if self.refusal
+            else None,
+            "removed": list(self.removed),
+            "clarifying": self.clarifying,
         }
 
     def to_markdown(self) -> str:

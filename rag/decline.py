@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
 from index.relevance import Scores
 from index.words import STOP_WORDS, fold, stem
-from rag.answer import EvidenceSentence
+from rag.answer import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "The articles do not say."
 
@@ -45,14 +45,6 @@ class Decision:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a question was declined, in a sentence for the reader, and questions that the articles do speak to."""
-
-    reason: str
-    suggestions: tuple[str, ...]
-
-
 def says_so(text: str) -> bool:
     """Whether the text is the model's own refusal: it begins with one."""
     return bool(_SAYS_SO.match(text))
@@ -79,15 +71,14 @@ def decide(written: str, bare: Sequence[bool], confidence: float) -> Decision:
     """Decide from the probability that the articles answer, what was written, and what that rests on.
 
     Args:
-        bare: for each sentence that was written, whether it rests on nothing at all: no sentence to cite, or names
-            that no article supplied. What is merely unsupported is shown as such.
+        bare: for each sentence that was written, whether nothing in the evidence carries it.
     """
     if confidence < THRESHOLD or says_so(written) or all(bare):
         return Decision(True, min(confidence, MOST_WHEN_DECLINED))
     return Decision(False, confidence)
 
 
-def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: Sequence[str]) -> Refusal:
+def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> Refusal:
     """What to tell a reader whose question was declined.
 
     Args:
@@ -102,7 +93,7 @@ def _told(sentences: Sequence[EvidenceSentence]) -> str:
     return f"{sentences[0].article.title}. {' '.join(sentence.text for sentence in sentences)}"
 
 
-def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Sequence[str]) -> str:
+def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> str:
     asked = _asked(question)
     if named := [word for word in asked if fold(word) in unheard]:
         return f"None of the articles mentions {_listed(named)}."

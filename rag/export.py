@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
+from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
 from rag.attribution import is_opinion
 from rag.disagreement import in_words
 
@@ -36,7 +36,10 @@ def answer_markdown(answer: Answer) -> str:
         blocks.append(f"*{escaped(answer.when.in_words())}*")
     if answer.declined:
         nearest = sorted(answer.evidence, key=lambda e: -e.score)[:_NEAREST]
-        blocks += [escaped(answer.text), *(["The nearest passages:", _passages(nearest)] if nearest else [])]
+        blocks += [escaped(answer.text), *_refusal(answer.refusal)]
+        blocks += ["The nearest passages:", _passages(nearest)] if nearest else []
+    elif answer.clarifying:
+        blocks.append(escaped(answer.text))
     else:
         blocks += [_sentences(answer.sentences), *_disagreements(answer.disagreements)]
         blocks += [_footnote(citation) for citation in answer.citations]
@@ -69,6 +72,13 @@ def _sentences(sentences: Iterable[AnswerSentence]) -> str:
     return " ".join(
         escaped(s.text) + "".join(f"[^{c.number}]" for c in s.citations) + _DOUBT.get(s.support, "") for s in sentences
     )
+
+
+def _refusal(refusal: Refusal | None) -> list[str]:
+    if refusal is None:
+        return []
+    asked = "\n".join(f"- {escaped(suggestion)}" for suggestion in refusal.suggestions)
+    return [escaped(refusal.reason), *(["What could be asked instead:", asked] if asked else [])]
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> list[str]:

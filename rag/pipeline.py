@@ -6,13 +6,14 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import prompts
 from index.article import Article
-from index.errors import QuestionError, StoreError
+from index.errors import ConfigError, QuestionError, StoreError
 from index.filters import Filters
 from index.ledger import ArticleRow
+from index.relevance import bundled as bundled_relevance
 from index.search import Hit, Index, checked
 from index.settings import Settings
 from index.times import TimeHint, time_hint
@@ -28,7 +29,9 @@ from rag.answer import (
     Turn,
     full_text,
 )
+from rag.attribution import restore_hedge
 from rag.by_source import BySource
+from rag.clarify import clarify
 from rag.llm import LLM, Usage
 
 ANSWER_TOKENS = 220
@@ -77,11 +80,17 @@ class Assistant:
         self.settings = settings
         self.llm = llm or LLM(settings)
         self.index = index or Index.open(settings)
+        self.relevance = bundled_relevance()
 
     def start(self) -> None:
-        """Begin loading both models, without waiting for either."""
+        """Begin loading the models, without waiting for any."""
         self.llm.start(prefix=_messages("", (), "")[:-1])
-        threading.Thread(target=self.index.embedder.query, args=("",), name="loading", daemon=True).start()
+        threading.Thread(target=self._load, name="loading", daemon=True).start()
+
+    def _load(self) -> None:
+        self.index.embedder.query("")
+        with contextlib.suppress(ConfigError):  # said when it is first needed, to whoever asks
+            self.relevance.scores("", [""])
 
     def close(self) -> None:
         self.index.close()
@@ -130,23 +139,25 @@ class Assistant:
         clock.mark("evidence")
         yield EvidenceFound(found, clock.ms("evidence"), when)
 
-        nearest = max(max(hit.cosine, hit.sentence) for hit in hits)
+        back = clarify(question, history, found)
+        confidence = 0.0 if back else decline.answerable(standalone, found, self.relevance.scores)
         text, usage = "", Usage()
-        if decline.nearness(nearest) >= decline.THRESHOLD:
+        if confidence >= decline.THRESHOLD:
             text, usage = yield from self._write(_messages(standalone, found, asked), clock)
 
-        sentences, invented = _with_citations(text, standalone, found)
-        bare = [_is_bare(sentence, standalone, found) for sentence in sentences]
-        decision = decline.decide(text, bare, nearest)
-        if decision.declined:
+        written, invented = _with_citations(text, standalone, found)
+        sentences = tuple(sentence for sentence in written if _is_carried(sentence))
+        decision = decline.decide(text, [not _is_carried(sentence) for sentence in written], confidence)
+        declined = decision.declined and not back
+        if declined:
             sentences = ()
         yield Answered(
             Answer(
                 question=question,
                 standalone=standalone,
-                text=decline.DECLINED_TEXT if decision.declined else full_text(sentences),
+                text=back.text if back else decline.DECLINED_TEXT if declined else full_text(sentences),
                 sentences=sentences,
-                declined=decision.declined,
+                declined=declined,
                 confidence=decision.confidence,
                 evidence=found,
                 timings=clock.timings(),
@@ -155,6 +166,10 @@ class Assistant:
                 prompt=prompts.version(),
                 invented_markers=invented,
                 when=when,
+                disagreements=disagreement.disagreements(standalone, found) if sentences else (),
+                refusal=decline.explain(standalone, found, self.index.unheard(standalone)) if declined else None,
+                removed=tuple(sentence.text for sentence in written if sentence not in sentences),
+                clarifying=bool(back),
             )
         )
 
@@ -250,8 +265,9 @@ def _with_citations(
     invented = sum(number not in known for sentence in marked for number in sentence.numbers)
     numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
     citations = cite.cite(numbers, found)
+    # Support is judged of the model's own words, before a hedge is put back.
     sentences = tuple(
-        AnswerSentence(sentence.text, cited, _support(sentence.text, question, cited, found))
+        _hedged(AnswerSentence(sentence.text, cited, _support(sentence.text, question, cited, found)))
         for sentence, cited in zip(marked, citations, strict=True)
     )
     return sentences, invented
@@ -263,10 +279,18 @@ def _support(sentence: str, question: str, cited: Sequence[Citation], found: Seq
     return support.check(sentence, question, [citation.quote for citation in cited], around)
 
 
-def _is_bare(sentence: AnswerSentence, question: str, found: Sequence[EvidenceSentence]) -> bool:
+def _is_carried(sentence: AnswerSentence) -> bool:
+    """Whether a sentence may be shown: something in the evidence carries it, at least in part."""
+    return bool(sentence.citations) and sentence.support is not Support.UNSUPPORTED
+
+
+def _hedged(sentence: AnswerSentence) -> AnswerSentence:
+    """The sentence with the "reportedly" of what it rests on, if the model lost it."""
     if not sentence.citations:
-        return True
-    return sentence.support is Support.UNSUPPORTED and support.invents(sentence.text, question, found)
+        return sentence
+    first = sentence.citations[0]
+    quotes = [citation.quote for citation in sentence.citations]
+    return replace(sentence, text=restore_hedge(sentence.text, quotes, first.source or first.title))
 
 
 class _Clock:

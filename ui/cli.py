@@ -158,11 +158,15 @@ def _print_answer(answer: Any) -> None:
         click.secho(f"{answer.when.in_words()}\n", dim=True)
     if answer.declined:
         click.secho(answer.text, bold=True)
+        if answer.refusal:
+            click.echo(_safe(answer.refusal.reason))
         click.echo("\nThe nearest passages:")
         for e in sorted(answer.evidence, key=lambda e: -e.score)[:3]:
             click.echo(
                 f"  “{_safe(e.text)}”\n    {_safe(_source(e.article.title, e.article.source, e.article.published))}"
             )
+        for suggestion in answer.refusal.suggestions if answer.refusal else ():
+            click.echo(f"\nYou could ask: {_safe(suggestion)}")
         return
     for sentence in answer.sentences:
         click.echo(_sentence(sentence))

@@ -68,6 +68,8 @@ def streaming_html(text: str, evidence: Sequence[EvidenceSentence]) -> str:
 
 def answer_html(answer: Answer) -> str:
     """A finished answer: its sentences, what each rests on, and what it took."""
+    if answer.clarifying:
+        return f'<div class="answer"><div class="words">{_text(answer.text)}</div></div>'
     body = _declined(answer) if answer.declined else _supported(answer)
     kind = "answer declined" if answer.declined else "answer"
     return f'<div class="{kind}">{body}{_figures(answer)}</div>'
@@ -166,7 +168,16 @@ def _declined(answer: Answer) -> str:
     nearest = answer.evidence[:NEAREST]
     passages = f'<h3 class="label">Nearest passages</h3>{_passages(nearest, numbered=False)}' if nearest else ""
     verdict = f'<p class="label verdict">Not in these articles</p>{_when(answer)}'
-    return f'{verdict}<div class="words">{_sentences(answer)}</div>{passages}'
+    return f'{verdict}<div class="words">{_sentences(answer)}</div>{_refusal(answer)}{passages}'
+
+
+def _refusal(answer: Answer) -> str:
+    """Why the question was declined, and what could be asked instead."""
+    if not answer.refusal:
+        return ""
+    asked = "".join(f"<li>{_text(suggestion)}</li>" for suggestion in answer.refusal.suggestions)
+    instead = f'<h3 class="label">What could be asked instead</h3><ul class="instead">{asked}</ul>' if asked else ""
+    return f'<p class="reason">{_text(answer.refusal.reason)}</p>{instead}'
 
 
 def _when(answer: Answer) -> str:

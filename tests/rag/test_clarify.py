@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer import Turn
-from rag.clarify import Clarification, Passage, clarify
+from index.article import Article
+from rag.answer import EvidenceSentence, Turn
+from rag.clarify import Clarification, clarify
+
+
+def passage(name: str, title: str, text: str) -> EvidenceSentence:
+    return EvidenceSentence(1, Article(name, title, text), 0, 0, len(text), 1.0)
+
 
 TOWNS = [
-    Passage("a", "Ashby Bridge: opening hours", "The Ashby Bridge opens at six."),
-    Passage("b", "Kirkby Bridge: opening hours", "The Kirkby Bridge opens at eight."),
-    Passage("c", "Waterworks of Elmford", "The waterworks belong to the town."),
+    passage("a", "Ashby Bridge: opening hours", "The Ashby Bridge opens at six."),
+    passage("b", "Kirkby Bridge: opening hours", "The Kirkby Bridge opens at eight."),
+    passage("c", "Waterworks of Elmford", "The waterworks belong to the town."),
 ]
 HISTORY = [
     Turn("user", "Who runs the ferries of Westmoor?"),
@@ -26,10 +32,6 @@ HISTORY = [
         ("When was it built?", "What do you mean?"),
         ("How old is he?", "Whom do you mean?"),
         ("How can we improve its output?", "What do you mean?"),
-        ("How many people were hurt in the collapse?", "Which collapse do you mean?"),
-        ("What did the engineer find?", "Which engineer do you mean?"),
-        ("Can you tell me about a specific town on the coast?", "Which town do you mean?"),
-        ("tell me about ferry prices", "Which ferry prices do you mean?"),
     ],
 )
 def test_a_first_question_about_nothing_named_is_asked_back(question: str, asked: str) -> None:
@@ -62,7 +64,7 @@ def test_a_question_that_says_what_it_is_about_is_not(question: str) -> None:
 
 
 def test_in_passages_of_one_article_that_article_is_meant() -> None:
-    alone = [Passage("a", "Ashby Bridge", "It opens at six."), Passage("a", "Ashby Bridge", "It was built in 1931.")]
+    alone = [passage("a", "Ashby Bridge", "It opens at six."), passage("a", "Ashby Bridge", "It was built in 1931.")]
     assert clarify("When was it built?", [], alone) is None
     assert clarify("When was it built?", [], TOWNS)
 
@@ -77,14 +79,6 @@ def test_what_may_be_meant_is_named_from_what_was_found() -> None:
 def test_one_candidate_is_no_choice_and_no_option() -> None:
     found = clarify("Is this bridge open on Sundays?", [], [TOWNS[0], TOWNS[2]])
     assert found == Clarification("Which bridge do you mean?")
-
-
-def test_titles_that_number_a_series_leave_open_which() -> None:
-    series = [Passage(str(n), f"Harbour Lights (season {n})", "A serial.") for n in (2, 3, 5)]
-    found = clarify("When did the season of Harbour Lights begin?", [], series)
-    assert found == Clarification("Which season do you mean?", ("season 2", "season 3", "season 5"))
-    assert clarify("When did the third season of Harbour Lights begin?", [], series) is None
-    assert clarify("When did the season of Harbour Lights begin?", [], series[:2]) is None
 
 
 def test_after_a_conversation_a_pronoun_is_for_the_rewrite() -> None:
@@ -102,25 +96,8 @@ def test_one_of_many_is_open_where_only_the_many_were_spoken_of() -> None:
     assert clarify(question, one, TOWNS) is None
 
 
-def test_kinds_that_were_told_apart_are_the_options() -> None:
-    told = [
-        Turn("user", "What pumps does Elmford have?"),
-        Turn("assistant", "Elmford has inlet pumps, relay pumps and storm pumps. They run at night."),
-    ]
-    found = clarify("How often is the pump serviced?", told, TOWNS)
-    assert found == Clarification("Which pump do you mean?", ("inlet pumps", "relay pumps", "storm pumps"))
-
-
-def test_a_new_topic_that_names_nothing_is_asked_back_and_a_detail_of_the_old_one_is_not() -> None:
-    found = clarify("What documents are required to apply for the grant?", HISTORY, TOWNS)
-    assert found
-    assert found.question == "Which grant do you mean?"
-    assert clarify("What is the price?", HISTORY, TOWNS) is None
-    assert clarify("What tickets are required to board the ferries?", HISTORY, TOWNS) is None
-
-
 def test_hostile_text_is_only_text() -> None:
-    found = [Passage("a", "(((", "[[[ \\ *"), Passage("b", "+?{", "")]
+    found = [passage("a", "(((", "[[[ \\ *"), passage("b", "+?{", "")]
     assert clarify("Is this (bridge [ open?", [], found) is None
     assert clarify("", [], found) is None
     assert clarify("the ? the ! this", HISTORY, []) is None

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import pytest
 
-from rag.decline import decide, says_so
+from index.article import Article
+from index.relevance import Scores
+from rag.answer import EvidenceSentence
+from rag.decline import MOST_WHEN_DECLINED, THRESHOLD, Decision, answerable, decide, explain, says_so
 
 
 @pytest.mark.parametrize(
@@ -62,13 +68,81 @@ def test_the_decision_follows_what_was_written_and_what_it_rests_on(
         assert decision.confidence <= 0.3
 
 
-def test_confidence_rises_with_the_nearness_of_the_articles() -> None:
-    confidences = [decide("It opened.", [False], cosine).confidence for cosine in (-1.0, 0.0, 0.3, 0.5, 0.8, 1.0)]
-    assert confidences == sorted(confidences)
-    assert 0 < confidences[0] < 0.01
-    assert 0.9 < confidences[-1] < 1
+def test_below_the_threshold_it_is_declined_whatever_was_written() -> None:
+    assert decide("It opened in 2007.", [False], THRESHOLD - 0.01) == Decision(True, THRESHOLD - 0.01)
+    assert decide("It opened in 2007.", [False], THRESHOLD) == Decision(False, THRESHOLD)
 
 
-def test_what_no_article_comes_near_is_declined_whatever_was_written() -> None:
-    assert decide("It opened in 2007.", [False], 0.1).declined
-    assert not decide("It opened in 2007.", [False], 0.5).declined
+def test_what_is_declined_for_its_text_is_shown_as_doubtful() -> None:
+    assert decide("It burned.", [True], 0.9) == Decision(True, MOST_WHEN_DECLINED)
+
+
+HARBOUR = Article("h", "Harbour of Gwadar", "The harbour opened in 2007. Its cranes came from China.")
+TRAINS = Article("t", "Trains to Quetta", "The railway was closed for repairs.")
+
+
+def evidence(*places: tuple[Article, str]) -> list[EvidenceSentence]:
+    found = []
+    for number, (article, text) in enumerate(places, start=1):
+        start = article.text.index(text)
+        found.append(EvidenceSentence(number, article, number, start, start + len(text), 1.0))
+    return found
+
+
+FOUND = evidence(
+    (HARBOUR, "The harbour opened in 2007."),
+    (HARBOUR, "Its cranes came from China."),
+    (TRAINS, "The railway was closed for repairs."),
+)
+
+
+def test_the_probability_rises_with_the_best_article_and_the_best_sentences() -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def scored(*values: float) -> Callable[[str, Sequence[str]], Scores]:
+        def score(question: str, texts: Sequence[str]) -> Scores:
+            asked.append((question, tuple(texts)))
+            return np.array(values[: len(texts)], dtype=np.float32)
+
+        return score
+
+    far, near = answerable("When?", FOUND, scored(-11, -11, -11)), answerable("When?", FOUND, scored(-11, 9, 8))
+    assert 0 < far < THRESHOLD < near < 1
+    assert asked[:2] == [
+        (
+            "When?",
+            (
+                "Harbour of Gwadar. The harbour opened in 2007. Its cranes came from China.",
+                "Trains to Quetta. The railway was closed for repairs.",
+            ),
+        ),
+        ("When?", tuple(sentence.text for sentence in FOUND)),
+    ]
+
+
+def test_without_evidence_nothing_is_answerable() -> None:
+    assert answerable("When?", [], lambda question, texts: np.zeros(0, dtype=np.float32)) == 0
+
+
+def test_a_word_that_no_article_holds_is_the_reason() -> None:
+    refusal = explain("Who runs the harbour of Elmford?", FOUND, {"elmford"})
+    assert refusal.reason == "None of the articles mentions “Elmford”."
+    assert refusal.suggestions == ("What does “Harbour of Gwadar” say?", "What does “Trains to Quetta” say?")
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("Who paid for the harbour?", "The nearest passages do not speak of “paid”."),
+        ("Why was the railway closed?", "The nearest passages speak of this, but none of them states the answer."),
+        ("Where do penguins live?", "Nothing in the articles comes near the question."),
+        ("Who owns the harbours?", "The nearest passages do not speak of “owns”."),
+    ],
+)
+def test_else_what_the_nearest_passages_lack_is_the_reason(question: str, reason: str) -> None:
+    assert explain(question, FOUND, set()).reason == reason
+
+
+def test_an_untitled_article_suggests_nothing() -> None:
+    untitled = Article("n", "", "It rained.")
+    assert explain("Why?", evidence((untitled, "It rained.")), set()).suggestions == ()

@@ -165,6 +165,34 @@ def test_a_refusal_or_nothing_at_all_is_a_declined_answer(assistant: Assistant, 
     assert answer.text == DECLINED_TEXT
 
 
+def test_a_question_far_from_every_article_is_declined_before_a_word_is_written(
+    assistant: Assistant, model: Model
+) -> None:
+    answer = assistant.ask("Which volcano on Jupiter erupted?")
+    assert answer.declined
+    assert model.prompts == []
+    assert answer.refusal
+    assert answer.refusal.reason == "None of the articles mentions “volcano”, “Jupiter” or “erupted”."
+    assert answer.timings.first_word_ms is None
+
+
+def test_a_sentence_that_nothing_carries_is_taken_out_of_the_answer(assistant: Assistant, model: Model) -> None:
+    answer = ask(
+        assistant, model, "The harbour of Gwadar was opened in 2007 «opened in 2007.». Elephants danced on Jupiter."
+    )
+    assert not answer.declined
+    assert answer.text == "The harbour of Gwadar was opened in 2007."
+    assert answer.removed == ("Elephants danced on Jupiter.",)
+    assert answer.refusal is None
+
+
+def test_a_question_about_nothing_named_is_asked_back(assistant: Assistant, model: Model) -> None:
+    answer = assistant.ask("When was it opened?")
+    assert answer.clarifying
+    assert answer.text.endswith("?")
+    assert (answer.declined, answer.sentences, answer.refusal, model.prompts) == (False, (), None, [])
+
+
 def test_cost_and_models_are_told(assistant: Assistant, model: Model) -> None:
     answer = assistant.ask(QUESTION)
     assert answer.usage == model.usage
