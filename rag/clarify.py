@@ -26,6 +26,7 @@ _KIND = r"(?P<noun>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*)*|[a-z][\w-]*)\b(?! of\b)"
 _POINTED = re.compile(rf"\b[Tt]h(?:is|ese) (?:particular |specific |very |same )?(?!{_TIME}){_KIND}")
 _ASKS_FOR = re.compile(r"(?:who|what|which|whose)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:The|An?|This|Each|Our|Your|My|In|At|For|New) ")
+_WHAT = {"it", "its", "they", "them", "their", "itself"}
 _WHO = {"he", "she", "him", "her", "his", "hers", "himself", "herself"}
 
 
@@ -118,12 +119,8 @@ def _phrase(noun: str, rest: str, texts: str) -> str:
 
 def _which(noun: str) -> str:
     if noun in _WHO:
-        return "Whom do you mean?"
-    return (
-        "What do you mean?"
-        if noun in {"it", "its", "they", "them", "their", "itself"}
-        else f"Which {noun} do you mean?"
-    )
+        return f"Whom do you mean by “{noun}”?"
+    return f"What do you mean by “{noun}”?" if noun in _WHAT else f"Which {noun} do you mean?"
 
 
 def _options(noun: str, texts: Sequence[str]) -> tuple[str, ...]:

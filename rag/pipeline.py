@@ -81,11 +81,13 @@ class Assistant:
         self.llm = llm or LLM(settings)
         self.index = index or Index.open(settings)
         self.relevance = bundled_relevance()
+        self._loading: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin loading the models, without waiting for any."""
         self.llm.start(prefix=_messages("", (), "")[:-1])
-        threading.Thread(target=self._load, name="loading", daemon=True).start()
+        self._loading = threading.Thread(target=self._load, name="loading", daemon=True)
+        self._loading.start()
 
     def _load(self) -> None:
         self.index.embedder.query("")
@@ -93,6 +95,8 @@ class Assistant:
             self.relevance.scores("", [""])
 
     def close(self) -> None:
+        if self._loading:
+            self._loading.join()  # a process that ends while a model is being loaded is aborted by its library
         self.index.close()
         self.llm.close()
 

@@ -168,6 +168,9 @@ def _print_answer(answer: Any) -> None:
         for suggestion in answer.refusal.suggestions if answer.refusal else ():
             click.echo(f"\nYou could ask: {_safe(suggestion)}")
         return
+    if answer.clarifying:
+        click.secho(_safe(answer.text), bold=True)
+        return
     for sentence in answer.sentences:
         click.echo(_sentence(sentence))
     _print_disagreements(answer.disagreements)

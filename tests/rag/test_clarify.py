@@ -29,9 +29,9 @@ HISTORY = [
     [
         ("Is this bridge open on Sundays?", "Which bridge do you mean?"),
         ("Does this Harbour Board publish its minutes?", "Which Harbour Board do you mean?"),
-        ("When was it built?", "What do you mean?"),
-        ("How old is he?", "Whom do you mean?"),
-        ("How can we improve its output?", "What do you mean?"),
+        ("When was it built?", "What do you mean by “it”?"),
+        ("How old is he?", "Whom do you mean by “he”?"),
+        ("How can we improve its output?", "What do you mean by “its”?"),
     ],
 )
 def test_a_first_question_about_nothing_named_is_asked_back(question: str, asked: str) -> None:
