@@ -233,7 +233,7 @@ def _with_citations(
 def _support(sentence: str, question: str, cited: Sequence[Citation], found: Sequence[EvidenceSentence]) -> Support:
     articles = {citation.article for citation in cited}
     around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
-    return support.check(sentence, question, [citation.quote for citation in cited], around)
+    return support.check(sentence, question, [citation.quote for citation in cited], around).support
 
 
 def _is_bare(sentence: AnswerSentence, question: str, found: Sequence[EvidenceSentence]) -> bool:
