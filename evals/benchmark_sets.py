@@ -64,12 +64,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim, the page that it cites as an article, and whether the page supports all of it."""
+    """A claim, the page that it cites as an article, and whether the page supports all of it, or else part of it."""
 
     row: str
     text: str
     page: Article
     supported: bool
+    partly: bool = False
 
     @property
     def stratum(self) -> str:
@@ -373,7 +374,7 @@ def _claim(row: Mapping[str, Any]) -> Claim:
     page = "\n".join(sentence for sentence in sentences if sentence)
     if not page:
         raise ValueError("its page has no sentences")
-    return Claim(name, _text(row, "claim"), Article(f"page-{name}", "", page), label == "supported")
+    return Claim(name, _text(row, "claim"), Article(f"page-{name}", "", page), label == _LABELS[0], label == _LABELS[1])
 
 
 # Rows

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from evals import benchmark_sets as sets
 from evals.benchmark_asking import Asked, Asking, by_search, over_corpus, over_passages, over_passages_or_pool
 from evals.benchmark_sets import POSITIONS, Claim, Half, Task, Tasks
+from evals.calibration import area_under_roc, page_sentences
 from evals.gold import BrokenRow, GoldSet
 from evals.metrics import RiskCoverage, contains, risk_coverage
 from evals.obedience import obeyed
@@ -29,11 +29,11 @@ from evals.record import Item, Record, code_hash
 from evals.run import about, digest, recorded
 from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
-from index.embedding import Embedder
 from index.errors import GoldError
-from index.search import Index
-from rag import evidence, support
+from rag import support
 from rag.answer import Support
+from rag.nli import Entailment
+from rag.support import Verdict
 
 _RESAMPLES = 1_000
 _TIMES = {
@@ -57,6 +57,7 @@ _OF_CLAIMS = {
     "accuracy": "claims told rightly",
     "precision": "claims called supported that are",
     "recall": "supported claims called so",
+    "auc": "area under the ROC curve of the probabilities",
 }
 
 
@@ -137,11 +138,13 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class CheckedClaim:
-    """What was decided of a claim, whether the page supports it, and the milliseconds from claim to decision."""
+    """What was decided of a claim and with which probability of support, whether the page supports it, and the
+    milliseconds from claim to decision."""
 
     row: str
     supported: bool
     decision: Support
+    probability: float
     ms: float
 
 
@@ -373,16 +376,16 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
     claims = sets.pick(found.claims, half, sample)
     if not claims:
         raise GoldError(f"{folder} has no claim in its half {half}.")
-    embedder = Embedder(asking.settings.embedder)
+    nli = Entailment(asking.settings.nli) if asking.settings.nli else None
     checked = []
     for claim in claims:
-        checked.append(_checked(claim, embedder, asking))
+        checked.append(_checked(claim, nli, asking))
         asking.progress("checking", len(checked), len(claims))
     return Measured(
         benchmark=benchmark,
         half=half,
         asked=len(checked),
-        model=embedder.fingerprint,
+        model=nli.name if nli else "words",
         figures=claim_figures(checked),
         times=(_time("from claim to decision", [each.ms for each in checked]),),
         left_out={},
@@ -391,42 +394,32 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
     )
 
 
-def _checked(claim: Claim, embedder: Embedder, asking: Asking) -> CheckedClaim:
-    budget = asking.settings.evidence_tokens
-    key = digest([claim.text, claim.page.digest, embedder.fingerprint, budget, code_hash()])
+def _checked(claim: Claim, nli: Entailment | None, asking: Asking) -> CheckedClaim:
+    key = digest([claim.text, claim.page.digest, asking.settings.nli, code_hash()])
     if (kept := asking.cache.get(key)) is None:
-        decision, ms = check_claim(claim, embedder, budget)
-        kept = {"decision": decision.value, "ms": round(ms, 1)}
+        verdict, ms = check_claim(claim, nli)
+        kept = {"decision": verdict.support.value, "probability": round(verdict.probability, 4), "ms": round(ms, 1)}
         asking.cache.put(key, kept)
-    return CheckedClaim(claim.row, claim.supported, Support(kept["decision"]), kept["ms"])
+    return CheckedClaim(claim.row, claim.supported, Support(kept["decision"]), kept["probability"], kept["ms"])
 
 
-def check_claim(claim: Claim, embedder: Embedder, budget: int) -> tuple[Support, float]:
-    """How far its page carries a claim, and the milliseconds that it took once the page was indexed.
-
-    The evidence is what would be selected if the claim were the question; `budget` counts the embedder's word pieces.
-    """
-    with Index.in_memory([claim.page], embedder) as index:
-        start = time.perf_counter()
-        hits = index.search(claim.text, evidence.HITS)
-        count = partial(_pieces, embedder)
-        chosen = evidence.select(claim.text, embedder.query(claim.text), hits, index, count, budget)
-        decision = support.check(claim.text, "", [sentence.text for sentence in chosen])
-        return decision, (time.perf_counter() - start) * 1000
-
-
-def _pieces(embedder: Embedder, texts: Sequence[str]) -> list[int]:
-    return [len(embedder.piece_offsets(text)) for text in texts]
+def check_claim(claim: Claim, nli: Entailment | None = None) -> tuple[Verdict, float]:
+    """How far the sentences of its page carry a claim, and the milliseconds that it took from the page's text."""
+    start = time.perf_counter()
+    verdict = support.check(claim.text, "", page_sentences(claim), nli=nli)
+    return verdict, (time.perf_counter() - start) * 1000
 
 
 def claim_figures(claims: Sequence[CheckedClaim]) -> tuple[Figure, ...]:
-    """F1 of "supported" against the rest with a bootstrap interval, accuracy, precision and recall."""
+    """F1 of "supported" against the rest and the area under the ROC curve with bootstrap intervals, accuracy, precision
+    and recall."""
     pairs = [(float(each.decision is Support.SUPPORTED), float(each.supported)) for each in claims]
     found = {
         "f1": _resampled(pairs, _f1),
         "accuracy": share([float(called == is_) for called, is_ in pairs]),
         "precision": share([is_ for called, is_ in pairs if called]),
         "recall": share([called for called, is_ in pairs if is_]),
+        "auc": _resampled([(each.probability, float(each.supported)) for each in claims], _auc),
     }
     return tuple(Figure(name, _OF_CLAIMS[name], each) for name, each in found.items())
 
@@ -434,6 +427,11 @@ def claim_figures(claims: Sequence[CheckedClaim]) -> tuple[Figure, ...]:
 def _f1(pairs: Sequence[tuple[float, float]]) -> float:
     both = sum(called * is_ for called, is_ in pairs)
     return 2 * both / (sum(called + is_ for called, is_ in pairs) or 1.0)
+
+
+def _auc(pairs: Sequence[tuple[float, float]]) -> float:
+    scores = np.array([score for score, _ in pairs])
+    return area_under_roc(scores, np.array([is_ > 0 for _, is_ in pairs]))
 
 
 # The sets

@@ -70,11 +70,12 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSentence:
-    """One sentence of an answer, without markers, and what it rests on."""
+    """One sentence of an answer, without markers, what it rests on, and how probably (0…1) that carries all of it."""
 
     text: str
     citations: tuple[Citation, ...]
     support: Support
+    probability: float = 0.0
 
 
 class DisagreementKind(StrEnum):
@@ -187,10 +188,7 @@ class Answer:
             "answer": self.text,
             "declined": self.declined,
             "confidence": round(self.confidence, 4),
-            "sentences": [
-                {"text": s.text, "support": s.support.value, "citations": [citation_json(c) for c in s.citations]}
-                for s in self.sentences
-            ],
+            "sentences": [sentence_json(s) for s in self.sentences],
             "evidence": [
                 {"article": e.article.id, "start": e.start, "end": e.end, "text": e.text} for e in self.evidence
             ],
@@ -223,6 +221,15 @@ class Answer:
         from rag.export import answer_markdown  # it needs our types
 
         return answer_markdown(self)
+
+
+def sentence_json(sentence: AnswerSentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "support": sentence.support.value,
+        "probability": round(sentence.probability, 4),
+        "citations": [citation_json(citation) for citation in sentence.citations],
+    }
 
 
 def citation_json(citation: Citation) -> dict[str, Any]:

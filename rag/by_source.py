@@ -11,8 +11,18 @@ from index.article import Article
 from index.words import content_stems
 from prompts import Message, render
 from rag import attribution, cite, decline, support
-from rag.answer import AnswerSentence, Citation, Disagreement, EvidenceSentence, Models, citation_json, full_text
+from rag.answer import (
+    AnswerSentence,
+    Citation,
+    Disagreement,
+    EvidenceSentence,
+    Models,
+    citation_json,
+    full_text,
+    sentence_json,
+)
 from rag.disagreement import disagreements, is_newer
+from rag.support import Verdict
 
 MOST_ARTICLES = 6
 SHARES = 3  # of the evidence budget, one for each article: every one is read alone
@@ -54,10 +64,7 @@ class Position:
             "published": article.published,
             "url": article.url,
             "text": self.text,
-            "sentences": [
-                {"text": s.text, "support": s.support.value, "citations": [citation_json(c) for c in s.citations]}
-                for s in self.sentences
-            ],
+            "sentences": [sentence_json(s) for s in self.sentences],
             "quote": citation_json(self.quote),
             "silent": self.silent,
             "opinion": self.opinion,
@@ -202,12 +209,16 @@ def _position(question: str, draft: _Draft, citations: Sequence[tuple[Citation, 
     article = draft.own[0].article
     around = [article.title, *(sentence.text for sentence in draft.own)]
     sentences = tuple(
-        AnswerSentence(text, cited, support.check(text, question, [c.quote for c in cited], around))
+        _sentence(text, cited, support.check(text, question, [c.quote for c in cited], around))
         for (text, _), cited in zip(draft.written, citations, strict=False)
     )
     return Position(
         article, sentences, citations[-1][0], not sentences, attribution.is_opinion(article), newest, draft.copies
     )
+
+
+def _sentence(text: str, cited: tuple[Citation, ...], verdict: Verdict) -> AnswerSentence:
+    return AnswerSentence(text, cited, verdict.support, verdict.probability)
 
 
 def _ordered(found: Sequence[Position]) -> tuple[Position, ...]:

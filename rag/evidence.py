@@ -20,7 +20,7 @@ from index.ranking import firsts
 from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
-from rag.support import specifics
+from rag.specifics import specifics
 
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
 _MAX_SENTENCES = 24

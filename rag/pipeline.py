@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import prompts
 from index.article import Article
@@ -33,6 +33,7 @@ from rag.attribution import restore_hedge
 from rag.by_source import BySource
 from rag.clarify import clarify
 from rag.llm import LLM, Usage
+from rag.nli import Entailment
 
 ANSWER_TOKENS = 220
 
@@ -81,6 +82,7 @@ class Assistant:
         self.llm = llm or LLM(settings)
         self.index = index or Index.open(settings)
         self.relevance = bundled_relevance()
+        self.nli = Entailment(settings.nli) if settings.nli else None
         self._loading: threading.Thread | None = None
 
     def start(self) -> None:
@@ -149,7 +151,7 @@ class Assistant:
         if confidence >= decline.THRESHOLD:
             text, usage = yield from self._write(_messages(standalone, found, asked), clock)
 
-        written, invented = _with_citations(text, standalone, found)
+        written, invented = _with_citations(text, standalone, found, self.nli)
         sentences = tuple(sentence for sentence in written if _is_carried(sentence))
         decision = decline.decide(text, [not _is_carried(sentence) for sentence in written], confidence)
         declined = decision.declined and not back
@@ -262,39 +264,38 @@ def _header(article: Article) -> str:
 
 
 def _with_citations(
-    text: str, question: str, found: Sequence[EvidenceSentence]
+    text: str, question: str, found: Sequence[EvidenceSentence], nli: Entailment | None
 ) -> tuple[tuple[AnswerSentence, ...], int]:
     marked = cite.read_markers(text)
     known = {sentence.number for sentence in found}
     invented = sum(number not in known for sentence in marked for number in sentence.numbers)
     numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
     citations = cite.cite(numbers, found)
-    # Support is judged of the model's own words, before a hedge is put back.
     sentences = tuple(
-        _hedged(AnswerSentence(sentence.text, cited, _support(sentence.text, question, cited, found)))
-        for sentence, cited in zip(marked, citations, strict=True)
+        _checked(sentence.text, question, cited, found, nli) for sentence, cited in zip(marked, citations, strict=True)
     )
     return sentences, invented
 
 
-def _support(sentence: str, question: str, cited: Sequence[Citation], found: Sequence[EvidenceSentence]) -> Support:
+def _checked(
+    text: str,
+    question: str,
+    cited: tuple[Citation, ...],
+    found: Sequence[EvidenceSentence],
+    nli: Entailment | None,
+) -> AnswerSentence:
     articles = {citation.article for citation in cited}
     around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
-    return support.check(sentence, question, [citation.quote for citation in cited], around)
+    quotes = [citation.quote for citation in cited]
+    verdict = support.check(text, question, quotes, around, nli)
+    if cited:  # the model's own words were judged; now they get back a "reportedly" that was lost
+        text = restore_hedge(text, quotes, cited[0].source or cited[0].title)
+    return AnswerSentence(text, cited, verdict.support, verdict.probability)
 
 
 def _is_carried(sentence: AnswerSentence) -> bool:
     """Whether a sentence may be shown: something in the evidence carries it, at least in part."""
     return bool(sentence.citations) and sentence.support is not Support.UNSUPPORTED
-
-
-def _hedged(sentence: AnswerSentence) -> AnswerSentence:
-    """The sentence with the "reportedly" of what it rests on, if the model lost it."""
-    if not sentence.citations:
-        return sentence
-    first = sentence.citations[0]
-    quotes = [citation.quote for citation in sentence.citations]
-    return replace(sentence, text=restore_hedge(sentence.text, quotes, first.source or first.title))
 
 
 class _Clock:

@@ -1,120 +1,123 @@
-"""Does this evidence support this sentence? Supported, partial or unsupported, from the words alone.
+"""Does this evidence support this sentence? Supported, partial or unsupported, with a probability.
 
-Two things are looked at, because they are what a small model gets wrong: whether the specifics of the sentence (its
-numbers and names) stand in the evidence, and how much of its other words do. What the question supplied is given.
+A small model weighs how much of what the sentence says stands in the evidence, clause by clause, and whether its
+numbers, names and quotations do (rag/features.py). A model of natural-language inference may be named to take its
+place. Above either stands a rule: a number or a quotation that the evidence does not hold, and a name that nothing at
+hand does, are not supported.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from index.words import STOP_WORDS, content_stems, fold, stem
 from rag.answer import EvidenceSentence, Support
+from rag.features import Claim, all_terms, carriers, features, misquotes, read_claim, share_held, terms
+from rag.nli import Entailment
+from rag.specifics import specifics
 
-# Share of the words that has to stand in the evidence; with every name and number there, paraphrase may go further.
-# Set by hand, not tuned yet.
-SUPPORTED_COVERAGE = 0.6
-SUPPORTED_WITH_SPECIFICS = 0.3
-PARTIAL_COVERAGE = 0.35
-_ATTACH_GAIN = 0.08  # a further sentence is attached only if it carries this much more of the words
-_MOST_ATTACHED = 3
-
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NAME = re.compile(r"(?<![.!?“\"'] )(?<!^)\b[A-Z][\w’'-]*")
-_NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
+# Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
+INTERCEPT = -2.7173
+WEIGHTS = {
+    "best": 4.1971,
+    "clause": 2.5652,
+    "exact_missing": -3.0172,
+    "names_missing": -0.7872,
+    "quoted_missing": -1.6175,
 }
+SUPPORTED = 0.51  # probability from which a sentence is supported
+PARTIAL = 0.51  # share of its terms held from which another is so in part
+_CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
+
+_ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
+_ATTACH_NEXT = 0.1  # and that a further one has to add
+_ATTACH_UNTIL = 0.8  # probability from which no further one is needed
+_MOST_ATTACHED = 4
 
 
-def coverage(sentence: str, given: str, evidence: Sequence[str]) -> float:
-    """Share (0…1) of the sentence's content words that the evidence holds; words of `given` need no evidence.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How far evidence carries a sentence, and the probability (0…1) that it carries all of it."""
 
-    A sentence that says nothing beyond `given` has to be held whole.
-    """
-    claimed = set(content_stems(sentence)) - _numbers(sentence)
-    held = {word for text in evidence for word in content_stems(text)}
-    owed = claimed - set(content_stems(given)) or claimed
-    return len(owed & held) / len(owed) if owed else 1.0
+    support: Support
+    probability: float
 
 
-def check(sentence: str, given: str, evidence: Sequence[str], around: Sequence[str] = ()) -> Support:
+def check(
+    sentence: str, given: str, evidence: Sequence[str], around: Sequence[str] = (), nli: Entailment | None = None
+) -> Verdict:
     """How far the texts of `evidence` carry `sentence`, an answer to the question `given`.
 
+    A sentence without a word that could be looked for is not supported.
+
     Args:
-        around: what stands around the evidence in its articles, titles included. A name that the answer takes over
-            from the question needs to be spoken of there at least, or the answer is about something else.
+        given: its words need no evidence.
+        around: what stands around the evidence in its articles, titles included. A name or number that the answer takes
+            over from the question needs to be spoken of there at least, or the answer is about something else.
+        nli: its probability of entailment takes the place of that by the words.
+
+    Raises:
+        ConfigError: the NLI model can't be used.
     """
-    if not evidence:
-        return Support.UNSUPPORTED
-    share = coverage(sentence, given, evidence)
-    owed = specifics(sentence) - (_held([given]) & _held(around))
-    held = _held(evidence)
-    if owed - held:
-        return Support.PARTIAL if share >= PARTIAL_COVERAGE else Support.UNSUPPORTED
-    if share >= (SUPPORTED_WITH_SPECIFICS if owed else SUPPORTED_COVERAGE):
-        return Support.SUPPORTED
-    return Support.PARTIAL if owed or share >= PARTIAL_COVERAGE else Support.UNSUPPORTED
+    claim = read_claim(sentence, given, around)
+    if not evidence or not claim.terms:
+        return Verdict(Support.UNSUPPORTED, 0.0)
+    probability = _entailed(sentence, claim, evidence, nli) if nli else _by_words(claim, evidence)
+    if _lacks(claim, evidence, around):
+        probability = min(probability, _CAPPED)
+    if probability >= SUPPORTED:
+        return Verdict(Support.SUPPORTED, probability)
+    in_part = share_held(claim.terms, evidence) >= PARTIAL
+    return Verdict(Support.PARTIAL if in_part else Support.UNSUPPORTED, probability)
 
 
 def supporting(
     sentence: str, given: str, named: Sequence[int], evidence: Sequence[EvidenceSentence]
 ) -> tuple[int, ...]:
-    """The evidence numbers that carry a sentence: of those the model named, the ones that hold some of it; where they
-    do not carry it alone, the sentences of the evidence that carry the rest.
+    """The numbers of the few evidence sentences that carry a sentence, the one that holds most of it first.
 
-    Citations point at what a sentence rests on, and a small model's markers are often one sentence off.
+    Citations point at what a sentence rests on, and a small model's markers are often one sentence off: `named`, the
+    markers, and the words of the question only decide between sentences that hold equally much.
     """
+    around = [text for e in evidence for text in (e.text, e.article.title)]
+    claim = read_claim(sentence, given, around)
+    held = {e.number: terms(e.text) for e in evidence}
     texts = {e.number: e.text for e in evidence}
-    around = [*texts.values(), *(e.article.title for e in evidence)]
-    chosen = [n for n in named if n in texts and _carried(sentence, [texts[n]]) > 0]
-    while len(chosen) < _MOST_ATTACHED:
-        held = [texts[n] for n in chosen]
-        if check(sentence, given, held, around) is Support.SUPPORTED:
+    asked = terms(given)
+    left, chosen = claim.terms, list[int]()
+    while left and held and len(chosen) < _MOST_ATTACHED:
+        best = max(held, key=lambda n: (len(left & held[n]), len(asked & held[n]) + (n in named), -n))
+        added = len(left & held[best])
+        if not added or added < (_ATTACH_NEXT if chosen else _ATTACH_FIRST) * len(claim.terms):
             break
-        best = max(
-            (n for n in texts if n not in chosen),
-            key=lambda n: (_carried(sentence, [*held, texts[n]]), -n),
-            default=None,
-        )
-        if best is None or _carried(sentence, [*held, texts[best]]) - _carried(sentence, held) < _ATTACH_GAIN:
+        if chosen and _by_words(claim, [texts[n] for n in chosen]) >= _ATTACH_UNTIL:
             break
         chosen.append(best)
+        left -= held[best]
     return tuple(chosen)
 
 
 def invents(sentence: str, given: str, evidence: Sequence[EvidenceSentence]) -> bool:
     """Whether a sentence names something that neither the question nor any of the evidence does."""
-    texts = [text for e in evidence for text in (e.text, e.article.title)]
-    return bool(specifics(sentence) - _held([given, *texts]))
+    supplied = [given, *(text for e in evidence for text in (e.text, e.article.title))]
+    return bool(specifics(sentence) - all_terms(supplied))
 
 
-def specifics(text: str) -> set[str]:
-    """Numbers as digits, and the stems of words that are written with a capital inside a sentence."""
-    names = {stem(word) for name in _NAME.findall(text) for word in _words_of(name)}
-    return names | _numbers(text)
+def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:
+    """Whether a number or a quotation is not in the evidence, or a name nowhere at all."""
+    return bool(
+        claim.exact - all_terms(evidence) or claim.names - all_terms([*evidence, *around]) or misquotes(claim, evidence)
+    )
 
 
-def _words_of(name: str) -> list[str]:
-    return [word for word in re.findall(r"\w+", fold(name)) if word not in STOP_WORDS]
+def _by_words(claim: Claim, evidence: Sequence[str]) -> float:
+    found = features(claim, evidence)
+    return 1 / (1 + math.exp(-INTERCEPT - sum(weight * found[name] for name, weight in WEIGHTS.items())))
 
 
-def _carried(sentence: str, evidence: Sequence[str]) -> float:
-    """Like coverage of everything, numbers included."""
-    claimed = set(content_stems(sentence)) | _numbers(sentence)
-    held = _held(evidence)
-    return len(claimed & held) / len(claimed) if claimed else 1.0
-
-
-def _held(texts: Sequence[str]) -> set[str]:
-    return {word for text in texts for word in (*content_stems(text), *_numbers(text))}
-
-
-def _numbers(text: str) -> set[str]:
-    folded = fold(text)
-    digits = {match.replace(",", "").rstrip(".") for match in _NUMBER.findall(folded)}
-    return digits | {_NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", folded) if word in _NUMBER_WORDS}
+def _entailed(sentence: str, claim: Claim, evidence: Sequence[str], nli: Entailment) -> float:
+    """By the sentences that hold most of the claim, one by one and together."""
+    best = [evidence[n] for n in carriers(claim.terms, evidence)] or list(evidence[:1])
+    together = [" ".join(best)] if len(best) > 1 else []
+    return max(nli.probabilities(sentence, [*best, *together]))

@@ -589,7 +589,8 @@ def test_the_assistant_reads_a_questions_passages_and_no_others(embedder: Embedd
 
 
 def claim(supported: bool, decision: Support) -> CheckedClaim:
-    return CheckedClaim("c", supported, decision, 1.0)
+    probability = {Support.SUPPORTED: 0.9, Support.PARTIAL: 0.5, Support.UNSUPPORTED: 0.1}[decision]
+    return CheckedClaim("c", supported, decision, probability, 1.0)
 
 
 def test_f1_and_accuracy_of_claims_by_hand() -> None:
@@ -601,6 +602,7 @@ def test_f1_and_accuracy_of_claims_by_hand() -> None:
     assert found["recall"].value == pytest.approx(2 / 3)
     assert found["f1"].value == pytest.approx(2 / 3)
     assert found["accuracy"].value == pytest.approx(6 / 8)
+    assert found["auc"].value == pytest.approx((2 * 4.5 + 3.5) / 15)  # 0.9 twice: four below, one level
     assert 0 <= found["f1"].low < 2 / 3 < found["f1"].high <= 1
     assert claim_figures(claims[::-1]) == claim_figures(claims)
     nothing = {each.name: each.found for each in claim_figures([claim(False, no)])}
@@ -611,13 +613,15 @@ def test_f1_and_accuracy_of_claims_by_hand() -> None:
 PAGE = "TITLE: Ports\nThe harbour of Gwadar was opened in 2007.\nIts cranes came from China.\nIt rained on Monday."
 
 
-def test_a_claim_is_checked_against_the_sentences_of_its_page(embedder: Embedder) -> None:
+def test_a_claim_is_checked_against_the_sentences_of_its_page() -> None:
     page = Article("page", "", PAGE)
-    decide = functools.partial(check_claim, embedder=embedder, budget=480)
-    assert decide(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True))[0] is Support.SUPPORTED
-    assert decide(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False))[0] is not Support.SUPPORTED
-    decision, ms = decide(Claim("3", "Elmford won the football cup twice.", page, False))
-    assert decision is Support.UNSUPPORTED
+    held, _ = check_claim(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True))
+    assert held.support is Support.SUPPORTED
+    other, _ = check_claim(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False))
+    assert other.support is Support.PARTIAL
+    none, ms = check_claim(Claim("3", "Elmford won the football cup twice.", page, False))
+    assert none.support is Support.UNSUPPORTED
+    assert held.probability > other.probability > none.probability
     assert ms > 0
 
 
@@ -645,7 +649,6 @@ def command(
     scripted = Scripted(lambda question, articles: articles[0].text)
     asking = functools.partial(Asking, open_asker=opener(Pipeline()), open_reading=lambda _: opened(scripted))
     monkeypatch.setattr("evals.cli.Asking", asking)
-    monkeypatch.setattr("evals.benchmarks.Embedder", lambda name: embedder)
     return functools.partial(dateline, "benchmark")
 
 
@@ -686,7 +689,7 @@ def test_claims_come_as_json_and_are_not_checked_twice(
         ("1", True, True), ("2", False, False), ("3", False, False),
     ]  # fmt: skip
     assert {f["name"]: f["value"] for f in found["figures"]} == dict.fromkeys(
-        ("f1", "accuracy", "precision", "recall"), 1.0
+        ("f1", "accuracy", "precision", "recall", "auc"), 1.0
     )
     assert found["run"] is None
     monkeypatch.setattr("evals.benchmarks.check_claim", lambda *_: pytest.fail("it is kept"))

@@ -1,0 +1,214 @@
+"""Fits the small models that decide in `rag`, from rows of features that are kept in the repository.
+
+    python -m evals.calibration support
+
+reads evals/calibration/support.csv, fits, and prints the constants of rag/support.py with what cross-validation says
+of them. Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
+rows hold no text and no id.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from evals.benchmark_sets import VARIABLE, Claim, Half, benchmarks_folder, pick, wice_claims
+from index.errors import DatelineError, GoldError
+from index.splitting import split_sentences
+from rag.features import FEATURES, features, read_claim, share_held
+
+SUPPORT_ROWS = Path(__file__).parent / "calibration" / "support.csv"
+
+LABELS = ("supported", "partially_supported", "not_supported")
+_HELD = "held"  # share of the claim's terms in the best three sentences: tells partial from unsupported
+_COLUMNS = ("set", "label", *FEATURES, _HELD)
+_DIGITS = 4
+
+_RIDGE = 2.0  # of the squared weights of standardised features
+_STEPS = 20  # of Newton's method; it settles in six
+_FOLDS, _REPEATS = 5, 20
+_THRESHOLDS = np.round(np.arange(0.2, 0.8, 0.01), 2)
+_WANTED_F1, _WANTED_ACCURACY = 0.62, 0.78  # the threshold is chosen for whichever of them is further off
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A claim as its features, `held` among them, and its label."""
+
+    name: str
+    label: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A logistic regression on features as they are, its two thresholds, and its figures in cross-validation.
+
+    A claim is supported from `supported` on, by its probability; otherwise it is partial from `partial` on, by the
+    share of its terms that is held.
+    """
+
+    intercept: float
+    weights: Mapping[str, float]
+    supported: float
+    partial: float
+    f1: float
+    accuracy: float
+    auc: float
+
+
+def page_sentences(claim: Claim) -> list[str]:
+    """The sentences of the page that a claim cites."""
+    return [claim.page.text[span.start : span.end] for span in split_sentences(claim.page.text)]
+
+
+def support_rows(folder: Path) -> list[Row]:
+    """The claims of WiCE's tuning half as rows, in the order of their values, so that nothing tells which is which.
+
+    Raises:
+        GoldError: the set can't be read.
+    """
+    rows = []
+    for claim in pick(wice_claims(folder / "wice").claims, Half.TUNE):
+        read, evidence = read_claim(claim.text), page_sentences(claim)
+        values = {**features(read, evidence), _HELD: share_held(read.terms, evidence)}
+        label = LABELS[0] if claim.supported else LABELS[1] if claim.partly else LABELS[2]
+        rows.append(Row("wice", label, {name: round(value, _DIGITS) for name, value in values.items()}))
+    return sorted(rows, key=lambda row: (row.label, *row.values.values()))
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows([row.name, row.label, *(row.values[name] for name in _COLUMNS[2:])] for row in rows)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Raises `GoldError` for a file that is not there or has other columns or values than it should."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != _COLUMNS:
+                raise GoldError(f"{path} has the columns {reader.fieldnames}; it should have {', '.join(_COLUMNS)}.")
+            rows = [Row(r["set"], r["label"], {name: float(r[name]) for name in _COLUMNS[2:]}) for r in reader]
+    except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
+        raise GoldError(f"{path} can't be read: {error}. Take it from the repository again.") from error
+    if unknown := {row.label for row in rows} - set(LABELS):
+        raise GoldError(f"{path} has the labels {', '.join(sorted(unknown))}; known are {', '.join(LABELS)}.")
+    return rows
+
+
+def fit_support(rows: Sequence[Row]) -> Fit:
+    """Fit the weights on all rows; choose the thresholds by what cross-validation says of rows that were left out."""
+    values = np.array([[row.values[name] for name in FEATURES] for row in rows])
+    is_supported = np.array([row.label == LABELS[0] for row in rows])
+    left_out = _left_out(values, is_supported)
+    marks = [np.mean([_f1_and_accuracy(p >= t, is_supported) for p in left_out], axis=0) for t in _THRESHOLDS]
+    best = int(np.argmax([min(f1 / _WANTED_F1, accuracy / _WANTED_ACCURACY) for f1, accuracy in marks]))
+    intercept, weights = _raw(values, is_supported)
+    return Fit(
+        intercept=round(intercept, _DIGITS),
+        weights={name: round(float(weight), _DIGITS) for name, weight in zip(FEATURES, weights, strict=True)},
+        supported=float(_THRESHOLDS[best]),
+        partial=_partial_threshold(rows),
+        f1=float(marks[best][0]),
+        accuracy=float(marks[best][1]),
+        auc=float(np.mean([area_under_roc(p, is_supported) for p in left_out])),
+    )
+
+
+def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
+    """Probability that a positive one has the higher score; ties count half. Half where all are of one kind."""
+    if positive.all() or not positive.any():
+        return 0.5
+    above = scores[positive][:, None] - scores[~positive][None, :]
+    return float(np.mean((above > 0) + 0.5 * (above == 0)))
+
+
+def _partial_threshold(rows: Sequence[Row]) -> float:
+    """Where partial and unsupported claims are told apart best, the two counted alike."""
+    held = {label: np.array([row.values[_HELD] for row in rows if row.label == label]) for label in LABELS[1:]}
+    right = [np.mean(held[LABELS[1]] >= t) + np.mean(held[LABELS[2]] < t) for t in _THRESHOLDS]
+    return float(_THRESHOLDS[int(np.argmax(right))])
+
+
+def _left_out(values: Floats, positive: npt.NDArray[np.bool_]) -> list[Floats]:
+    """The probability of each row by a model that has not seen it, once a repeat."""
+    random = np.random.default_rng(0)
+    repeats = []
+    for _ in range(_REPEATS):
+        fold = np.zeros(len(values), int)
+        for label in (False, True):
+            fold[random.permutation(np.flatnonzero(positive == label))] = np.arange(np.sum(positive == label)) % _FOLDS
+        probabilities = np.zeros(len(values))
+        for n in range(_FOLDS):
+            intercept, weights = _raw(values[fold != n], positive[fold != n])
+            probabilities[fold == n] = _logistic(intercept + values[fold == n] @ weights)
+        repeats.append(probabilities)
+    return repeats
+
+
+def _raw(values: Floats, positive: npt.NDArray[np.bool_]) -> tuple[float, Floats]:
+    """Intercept and weights of a ridge-penalised logistic regression, by Newton's method on standardised features."""
+    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
+    design = np.column_stack([np.ones(len(values)), (values - mean) / scale])
+    penalty = np.diag([0.0, *[_RIDGE] * values.shape[1]])
+    found = np.zeros(design.shape[1])
+    for _ in range(_STEPS):
+        p = _logistic(design @ found)
+        slope = design.T @ (p - positive) + penalty @ found
+        found -= np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design + penalty, slope)
+    weights = found[1:] / scale
+    return float(found[0] - weights @ mean), weights
+
+
+def _logistic(x: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _f1_and_accuracy(called: npt.NDArray[np.bool_], positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    both = float(np.sum(called & positive))
+    return 2 * both / max(1.0, float(np.sum(called) + np.sum(positive))), float(np.mean(called == positive))
+
+
+def _tell(rows: Sequence[Row], fit: Fit) -> str:
+    weights = ", ".join(f'"{name}": {weight}' for name, weight in fit.weights.items())
+    return "\n".join(
+        (
+            f"INTERCEPT = {fit.intercept}",
+            f"WEIGHTS = {{{weights}}}",
+            f"SUPPORTED = {fit.supported}",
+            f"PARTIAL = {fit.partial}",
+            f"# {len(rows)} rows; {_FOLDS}-fold cross-validation, {_REPEATS} times: F1 {fit.f1:.3f}, "
+            f"accuracy {fit.accuracy:.3f}, area under the ROC curve {fit.auc:.3f}",
+        )
+    )
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
+    if list(arguments) != ["support"]:
+        print("What should be fitted? Known is: support", file=sys.stderr)
+        return 2
+    try:
+        if environ.get(VARIABLE):
+            write_rows(SUPPORT_ROWS, support_rows(benchmarks_folder(environ, ["wice"])))
+        rows = read_rows(SUPPORT_ROWS)
+    except DatelineError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(_tell(rows, fit_support(rows)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
