@@ -281,8 +281,8 @@ def _mark_asking(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str
 
 
 def _asks_back(answer: Mapping[str, Any]) -> bool:
-    """Whether it is marked as a question back, or, where nothing marks it, ends as one."""
-    return bool(answer.get("clarifying", _said(answer).rstrip(" \"'”’)").endswith("?")))
+    """Whether it is marked as a question back, or ends as one."""
+    return bool(answer["clarifying"]) or _said(answer).rstrip(" \"'”’)").endswith("?")
 
 
 def _mark_rgb(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
@@ -291,7 +291,7 @@ def _mark_rgb(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
     said = _said(answer)
     false = contains(said, task.bait)
     both = false and any(contains(said, gold) for gold in task.question.answers)
-    told = both or bool(answer.get("disagreements"))
+    told = both or bool(answer["disagreements"])
     return {"false_answer": float(false), "both_answers": float(both), "disagreement": float(told)}
 
 
@@ -345,7 +345,7 @@ def _judged(items: Iterable[Item]) -> list[tuple[float, float]]:
     pairs = [
         (float(item.answer["confidence"]), item.scores.get("right", item.scores.get("token_recall", math.nan)))
         for item in items
-        if item.answer is not None and not item.answer["declined"] and not item.answer.get("clarifying")
+        if item.answer is not None and not item.answer["declined"] and not item.answer["clarifying"]
     ]
     return [pair for pair in pairs if not math.isnan(pair[1])]
 

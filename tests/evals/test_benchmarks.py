@@ -444,11 +444,10 @@ def test_a_question_without_passages_is_asked_over_those_of_the_whole_set(
 def test_a_question_back_is_one_that_is_marked_so_or_ends_so() -> None:
     mark = BENCHMARKS["mtrag-un"].mark
     task = Task("a", question(id="a"))
-    said = {"answer": "Which one do you mean?", "declined": False}
+    said = {"answer": "Which one do you mean?", "declined": False, "clarifying": False}
     assert mark(task, said)["asks_back"] == 1.0
     assert mark(task, {**said, "answer": "Daily."})["asks_back"] == 0.0
     assert mark(task, {**said, "answer": "Say which one.", "clarifying": True})["asks_back"] == 1.0
-    assert mark(task, {**said, "clarifying": False})["asks_back"] == 0.0
 
 
 def test_a_disagreement_is_shown_by_both_answers_or_by_saying_so() -> None:
