@@ -1,9 +1,10 @@
 """Fits the small models that decide in `rag`, from rows of features that are kept in the repository.
 
     python -m evals.calibration support
+    python -m evals.calibration declining
 
-reads evals/calibration/support.csv, fits, and prints the constants of rag/support.py with what cross-validation says
-of them. Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
+read evals/calibration/support.csv or declining.csv, fit, and print the constants of rag/support.py or rag/decline.py.
+Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
 rows hold no text and no id.
 """
 
@@ -12,19 +13,28 @@ from __future__ import annotations
 import csv
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from evals.benchmark_sets import VARIABLE, Claim, Half, benchmarks_folder, pick, wice_claims
+from evals.benchmark_sets import VARIABLE, Claim, Half, benchmarks_folder, corpus_tasks, pick, wice_claims
+from evals.run import indexed
 from index.errors import DatelineError, GoldError
+from index.relevance import bundled
+from index.search import Index
+from index.settings import Settings, load_settings
 from index.splitting import split_sentences
+from rag import decline, evidence
 from rag.features import FEATURES, features, read_claim, share_held
+from rag.llm import count_o200k
 
 SUPPORT_ROWS = Path(__file__).parent / "calibration" / "support.csv"
+DECLINING_ROWS = SUPPORT_ROWS.with_name("declining.csv")
+DECLINING_SETS = ("clapnq", "news-2024")
 
 LABELS = ("supported", "partially_supported", "not_supported")
 _HELD = "held"  # share of the claim's terms in the best three sentences: tells partial from unsupported
@@ -158,16 +168,20 @@ def _left_out(values: Floats, positive: npt.NDArray[np.bool_]) -> list[Floats]:
     return repeats
 
 
-def _raw(values: Floats, positive: npt.NDArray[np.bool_]) -> tuple[float, Floats]:
-    """Intercept and weights of a ridge-penalised logistic regression, by Newton's method on standardised features."""
+def _raw(values: Floats, positive: npt.NDArray[np.bool_], counted: Floats | float = 1.0) -> tuple[float, Floats]:
+    """Intercept and weights of a ridge-penalised logistic regression, by Newton's method on standardised features.
+
+    Args:
+        counted: as how many rows each row counts.
+    """
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(values)), (values - mean) / scale])
     penalty = np.diag([0.0, *[_RIDGE] * values.shape[1]])
     found = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         p = _logistic(design @ found)
-        slope = design.T @ (p - positive) + penalty @ found
-        found -= np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design + penalty, slope)
+        slope = design.T @ (counted * (p - positive)) + penalty @ found
+        found -= np.linalg.solve((design * (counted * p * (1 - p))[:, None]).T @ design + penalty, slope)
     weights = found[1:] / scale
     return float(found[0] - weights @ mean), weights
 
@@ -195,18 +209,62 @@ def _tell(rows: Sequence[Row], fit: Fit) -> str:
     )
 
 
+# Declining
+
+
+def declining_rows(folder: Path, settings: Settings) -> list[tuple[str, int, float, float]]:
+    """Set, whether it is answerable, and the two relevances of `rag.decline.relevances`, of each question to tune on.
+
+    Raises:
+        GoldError, ReadError: a set can't be read.
+    """
+    rows = []
+    for name in DECLINING_SETS:
+        tasks = corpus_tasks(folder / name).tasks
+        home = indexed(folder / name / "articles.jsonl", settings)
+        with Index.open(replace(settings, home=home)) as index:
+            for task in tasks if name.startswith("news") else pick(tasks, Half.TUNE):
+                question, asked = task.question.question, task.question.asked
+                hits = index.search(question, evidence.HITS, asked=asked)
+                vector = index.embedder.query(question)
+                found = evidence.select(question, vector, hits, index, count_o200k, settings.evidence_tokens)
+                article, sentences = decline.relevances(question, found, bundled().scores)
+                rows.append((name, int(task.question.answerable), round(article, 2), round(sentences, 2)))
+    return sorted(rows)
+
+
+def fit_declining(path: Path) -> tuple[float, float, float]:
+    """Offset and weights of the two relevances; each set and each kind of question counts the same."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = [(row["set"], row["answerable"]) for row in rows]
+    counts = Counter(kinds)
+    counted = np.array([len(rows) / len(counts) / counts[kind] for kind in kinds])
+    values = np.array([[float(row["article"]), float(row["sentences"])] for row in rows])
+    offset, (article, sentences) = _raw(values, np.array([row["answerable"] == "1" for row in rows]), counted)
+    return round(offset, _DIGITS), round(float(article), _DIGITS), round(float(sentences), _DIGITS)
+
+
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
-    if list(arguments) != ["support"]:
-        print("What should be fitted? Known is: support", file=sys.stderr)
-        return 2
     try:
-        if environ.get(VARIABLE):
-            write_rows(SUPPORT_ROWS, support_rows(benchmarks_folder(environ, ["wice"])))
-        rows = read_rows(SUPPORT_ROWS)
+        if list(arguments) == ["support"]:
+            if environ.get(VARIABLE):
+                write_rows(SUPPORT_ROWS, support_rows(benchmarks_folder(environ, ["wice"])))
+            rows = read_rows(SUPPORT_ROWS)
+            print(_tell(rows, fit_support(rows)))
+        elif list(arguments) == ["declining"]:
+            if environ.get(VARIABLE):
+                found = declining_rows(benchmarks_folder(environ, DECLINING_SETS), load_settings())
+                with DECLINING_ROWS.open("w", encoding="utf-8", newline="") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    writer.writerows([("set", "answerable", "article", "sentences"), *found])
+            print("OFFSET, ARTICLE, SENTENCES = {}, {}, {}".format(*fit_declining(DECLINING_ROWS)))
+        else:
+            print("What should be fitted? Known are: support, declining", file=sys.stderr)
+            return 2
     except DatelineError as error:
         print(error, file=sys.stderr)
         return 1
-    print(_tell(rows, fit_support(rows)))
     return 0
 
 

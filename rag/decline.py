@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from index.relevance import Scores
 from index.words import STOP_WORDS, fold, stem
 from rag.answer import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "The articles do not say."
 
-# Logistic regression of "answerable" on two figures of relevance; docs/tuning.md says on which questions.
-_OFFSET, _ARTICLE, _SENTENCES = -0.840, 0.2248, 0.0853
+# Fitted by `python -m evals.calibration declining`, which prints them; docs/tuning.md says on which questions.
+OFFSET, ARTICLE, SENTENCES = -0.8036, 0.2164, 0.0877
 THRESHOLD = 0.3
 MOST_WHEN_DECLINED = 0.3  # what was declined for another reason is still shown as doubtful
 _BEST = 3  # sentences whose relevance is averaged
@@ -34,6 +36,8 @@ _SAYS_SO = re.compile(
     r"|the \w+(?: \w+){0,3} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified)\b)",
     re.IGNORECASE,
 )
+Score = Callable[[str, Sequence[str]], Scores]
+
 _WORD = re.compile(r"[^\W_]+(?:[.,’'-][^\W_]+)*")
 
 
@@ -50,9 +54,7 @@ def says_so(text: str) -> bool:
     return bool(_SAYS_SO.match(text))
 
 
-def answerable(
-    question: str, evidence: Sequence[EvidenceSentence], score: Callable[[str, Sequence[str]], Scores]
-) -> float:
+def answerable(question: str, evidence: Sequence[EvidenceSentence], score: Score) -> float:
     """Probability (0…1) that the evidence answers the question; below `THRESHOLD` there is nothing to write from.
 
     Args:
@@ -61,10 +63,16 @@ def answerable(
     """
     if not evidence:
         return 0.0
+    article, sentences = relevances(question, evidence, score)
+    return 1 / (1 + math.exp(-(OFFSET + ARTICLE * article + SENTENCES * sentences)))
+
+
+def relevances(question: str, evidence: Sequence[EvidenceSentence], score: Score) -> tuple[float, float]:
+    """How well the best article answers by its evidence, and the mean of the three best sentences alone, as logits."""
     by_article = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
-    best = float(score(question, [_told(sentences) for sentences in by_article]).max())
-    alone = sorted(score(question, [sentence.text for sentence in evidence]).tolist())[-_BEST:]
-    return 1 / (1 + math.exp(-(_OFFSET + _ARTICLE * best + _SENTENCES * sum(alone) / len(alone))))
+    best = score(question, [_told(sentences) for sentences in by_article]).max()
+    alone = np.sort(score(question, [sentence.text for sentence in evidence]))[-_BEST:]
+    return float(best), float(alone.mean())
 
 
 def decide(written: str, bare: Sequence[bool], confidence: float) -> Decision:

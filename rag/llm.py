@@ -107,7 +107,7 @@ class LLM:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, by the model's own tokenizer; by tiktoken's o200k for an endpoint."""
         if self._settings.endpoint:
-            return [len(_tiktoken().encode(text, disallowed_special=())) for text in texts]
+            return count_o200k(texts)
         return self._count_locally(texts)
 
     def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
@@ -185,6 +185,11 @@ def _usage(raw: Any) -> Usage | None:
     details = getattr(usage, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None) or 0
     return Usage(usage.prompt_tokens, cached, usage.completion_tokens)
+
+
+def count_o200k(texts: Sequence[str]) -> list[int]:
+    """Tokens of each text by tiktoken's o200k, for models whose own tokenizer is not at hand."""
+    return [len(_tiktoken().encode(text, disallowed_special=())) for text in texts]
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,22 @@ import pytest
 
 from evals import calibration
 from evals.benchmark_sets import Half, half_of
-from evals.calibration import LABELS, SUPPORT_ROWS, Row, area_under_roc, fit_support, main, read_rows, support_rows
+from evals.calibration import (
+    DECLINING_ROWS,
+    DECLINING_SETS,
+    LABELS,
+    SUPPORT_ROWS,
+    Row,
+    area_under_roc,
+    fit_declining,
+    fit_support,
+    main,
+    read_rows,
+    support_rows,
+)
 from index.errors import GoldError
 from rag import support
+from rag.decline import ARTICLE, OFFSET, SENTENCES, THRESHOLD
 from rag.features import FEATURES
 
 
@@ -20,6 +33,22 @@ def test_the_kept_rows_give_the_constants_of_the_check_again() -> None:
     assert found.intercept == pytest.approx(support.INTERCEPT, abs=1e-3)
     assert found.weights == pytest.approx(support.WEIGHTS, abs=1e-3)
     assert (found.supported, found.partial) == (support.SUPPORTED, support.PARTIAL)
+
+
+def test_the_kept_rows_give_the_constants_of_declining_again() -> None:
+    assert fit_declining(DECLINING_ROWS) == pytest.approx((OFFSET, ARTICLE, SENTENCES), abs=1e-3)
+
+
+def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() -> None:
+    with DECLINING_ROWS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in DECLINING_SETS:
+        logits = [
+            OFFSET + ARTICLE * float(row["article"]) + SENTENCES * float(row["sentences"])
+            for row in rows
+            if row["set"] == name and row["answerable"] == "1"
+        ]
+        assert np.mean(1 / (1 + np.exp(-np.array(logits))) < THRESHOLD) <= 0.1, name
 
 
 def test_more_that_is_held_is_never_less_probable() -> None:
