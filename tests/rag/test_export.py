@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from index.article import Article
 from index.times import TimeHint
-from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings
+from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
 from rag.cite import cite
 from rag.disagreement import disagreements
 from rag.export import escaped
@@ -78,6 +78,20 @@ def test_a_declined_answer_lists_the_nearest_passages() -> None:
     assert "The articles do not say." in text
     assert "- “The repairs cost 14 million euros.” — The bridge · City Gazette · Ada Holm · 2021-03-02" in text
     assert "[^" not in text
+
+
+def test_a_declined_answer_says_why_and_what_to_ask_instead() -> None:
+    refusal = Refusal("None of the articles mentions “Elmford”.", (f"What does “{HOSTILE}” say?", "What does “A” say?"))
+    text = answer(evidence(FOURTEEN), declined=True, text="The articles do not say.", refusal=refusal).to_markdown()
+    assert "None of the articles mentions “Elmford”." in text
+    assert "What could be asked instead:\n\n- What does “\\# Title" in text
+    assert "\n- What does “A” say?\n" in text
+    assert "<script" not in text
+
+
+def test_a_question_back_is_only_that() -> None:
+    text = answer(evidence(FOURTEEN), clarifying=True, text="Which bridge do you mean?", sentences=()).to_markdown()
+    assert text == f"**{COST}**\n\nWhich bridge do you mean?\n"
 
 
 def test_hostile_texts_stay_text() -> None:

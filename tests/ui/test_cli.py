@@ -344,8 +344,17 @@ def test_ask_shows_the_nearest_passages_where_it_declines(run: Run, filled: Path
     endpoint.pieces = ["The articles do not say."]
     ran = run("ask", "Who is the mayor of Lahore in Punjab?")
     assert ran.code == 0
-    assert ran.out.startswith("The articles do not say.")
+    assert ran.out.startswith("The articles do not say.\nNone of the articles mentions “mayor”")
+    assert "You could ask: What does “" in ran.out
+    assert endpoint.requests == [], "the model was asked for a refusal"
     assert "“The harbour of Gwadar was opened in 2007.”" in ran.out
+
+
+@pytest.mark.loopback
+def test_ask_asks_back_where_nothing_is_named(run: Run, filled: Path, endpoint: Any) -> None:
+    ran = run("ask", "When was it opened?")
+    assert (ran.code, ran.out.strip()) == (0, "What do you mean by “it”?")
+    assert endpoint.requests == []
 
 
 @pytest.mark.loopback
