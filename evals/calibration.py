@@ -228,8 +228,8 @@ def declining_rows(folder: Path, settings: Settings) -> list[tuple[str, int, flo
                 hits = index.search(question, evidence.HITS, asked=asked)
                 vector = index.embedder.query(question)
                 found = evidence.select(question, vector, hits, index, count_o200k, settings.evidence_tokens)
-                article, sentences = decline.relevances(question, found, bundled().scores)
-                rows.append((name, int(task.question.answerable), round(article, 2), round(sentences, 2)))
+                best, sentences = decline.relevances(question, found, bundled().scores)
+                rows.append((name, int(task.question.answerable), round(best, 2), round(sentences, 2)))
     return sorted(rows)
 
 
@@ -240,9 +240,9 @@ def fit_declining(path: Path) -> tuple[float, float, float]:
     kinds = [(row["set"], row["answerable"]) for row in rows]
     counts = Counter(kinds)
     counted = np.array([len(rows) / len(counts) / counts[kind] for kind in kinds])
-    values = np.array([[float(row["article"]), float(row["sentences"])] for row in rows])
-    offset, (article, sentences) = _raw(values, np.array([row["answerable"] == "1" for row in rows]), counted)
-    return round(offset, _DIGITS), round(float(article), _DIGITS), round(float(sentences), _DIGITS)
+    values = np.array([[float(row["best"]), float(row["sentences"])] for row in rows])
+    offset, (best, sentences) = _raw(values, np.array([row["answerable"] == "1" for row in rows]), counted)
+    return round(offset, _DIGITS), round(float(best), _DIGITS), round(float(sentences), _DIGITS)
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
@@ -257,8 +257,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
                 found = declining_rows(benchmarks_folder(environ, DECLINING_SETS), load_settings())
                 with DECLINING_ROWS.open("w", encoding="utf-8", newline="") as file:
                     writer = csv.writer(file, lineterminator="\n")
-                    writer.writerows([("set", "answerable", "article", "sentences"), *found])
-            print("OFFSET, ARTICLE, SENTENCES = {}, {}, {}".format(*fit_declining(DECLINING_ROWS)))
+                    writer.writerows([("set", "answerable", "best", "sentences"), *found])
+            print("OFFSET, BEST, SENTENCES = {}, {}, {}".format(*fit_declining(DECLINING_ROWS)))
         else:
             print("What should be fitted? Known are: support, declining", file=sys.stderr)
             return 2

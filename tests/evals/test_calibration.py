@@ -24,7 +24,7 @@ from evals.calibration import (
 )
 from index.errors import GoldError
 from rag import support
-from rag.decline import ARTICLE, OFFSET, SENTENCES, THRESHOLD
+from rag.decline import BEST, OFFSET, SENTENCES, THRESHOLD
 from rag.features import FEATURES
 
 
@@ -36,7 +36,7 @@ def test_the_kept_rows_give_the_constants_of_the_check_again() -> None:
 
 
 def test_the_kept_rows_give_the_constants_of_declining_again() -> None:
-    assert fit_declining(DECLINING_ROWS) == pytest.approx((OFFSET, ARTICLE, SENTENCES), abs=1e-3)
+    assert fit_declining(DECLINING_ROWS) == pytest.approx((OFFSET, BEST, SENTENCES), abs=1e-3)
 
 
 def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() -> None:
@@ -44,7 +44,7 @@ def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() 
         rows = list(csv.DictReader(file))
     for name in DECLINING_SETS:
         logits = [
-            OFFSET + ARTICLE * float(row["article"]) + SENTENCES * float(row["sentences"])
+            OFFSET + BEST * float(row["best"]) + SENTENCES * float(row["sentences"])
             for row in rows
             if row["set"] == name and row["answerable"] == "1"
         ]
