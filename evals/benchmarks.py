@@ -32,7 +32,7 @@ from evals.statistics import Share, median, percentile, share
 from index.errors import GoldError
 from rag import support
 from rag.answer import Support
-from rag.nli import Entailment
+from rag.nli import Entailment, named
 from rag.support import Verdict
 
 _RESAMPLES = 1_000
@@ -376,7 +376,7 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
     claims = sets.pick(found.claims, half, sample)
     if not claims:
         raise GoldError(f"{folder} has no claim in its half {half}.")
-    nli = Entailment(asking.settings.nli) if asking.settings.nli else None
+    nli = named(asking.settings.nli)
     checked = []
     for claim in claims:
         checked.append(_checked(claim, nli, asking))

@@ -13,7 +13,7 @@ from evals.metrics import Calibration, RiskCoverage
 from evals.statistics import Share, share
 from evals.wording import duration, interval, percent
 
-_WIDTH, _HEIGHT = 380, 250
+WIDTH, HEIGHT = 380, 250  # of a plot, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 22, 14, 46
 _BAR = 160
 _BAND = 760
@@ -28,22 +28,22 @@ class _Plane:
     right: float
 
     def x(self, value: float) -> str:
-        return f"{_LEFT + (value - self.left) / (self.right - self.left) * (_WIDTH - _LEFT - _RIGHT):.1f}"
+        return f"{_LEFT + (value - self.left) / (self.right - self.left) * (WIDTH - _LEFT - _RIGHT):.1f}"
 
     def y(self, value: float) -> str:
-        return f"{_TOP + (1 - value) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
+        return f"{_TOP + (1 - value) * (HEIGHT - _TOP - _BOTTOM):.1f}"
 
     def axes(self, x_ticks: Sequence[tuple[float, str]], x_label: str) -> str:
         lines = "".join(
-            f'<path class="grid" d="M{_LEFT} {self.y(v)}H{_WIDTH - _RIGHT}"/>'
+            f'<path class="grid" d="M{_LEFT} {self.y(v)}H{WIDTH - _RIGHT}"/>'
             f'<text class="end" x="{_LEFT - 7}" y="{self.y(v)}" dy="4">{percent(v)}</text>'
             for v in _QUARTERS
         )
         ticks = "".join(
-            f'<text class="middle" x="{self.x(v)}" y="{_HEIGHT - _BOTTOM + 19}">{label}</text>' for v, label in x_ticks
+            f'<text class="middle" x="{self.x(v)}" y="{HEIGHT - _BOTTOM + 19}">{label}</text>' for v, label in x_ticks
         )
-        middle = (_LEFT + _WIDTH - _RIGHT) / 2
-        return f'{lines}{ticks}<text class="middle" x="{middle}" y="{_HEIGHT - 6}">{x_label}</text>'
+        middle = (_LEFT + WIDTH - _RIGHT) / 2
+        return f'{lines}{ticks}<text class="middle" x="{middle}" y="{HEIGHT - 6}">{x_label}</text>'
 
     def line(self, points: Sequence[tuple[float, float]], kind: str) -> str:
         path = "L".join(f"{self.x(x)} {self.y(y)}" for x, y in points)
@@ -86,10 +86,14 @@ def risk_coverage_plot(curve: RiskCoverage) -> str:
     body = plane.axes([(v, percent(v)) for v in _QUARTERS], "answers kept, the most confident first")
     body += plane.line([(0, curve.risk[-1]), (1, curve.risk[-1])], "guide")
     body += plane.line(steps, "curve") + plane.dots(steps)
+    return _plot("Share wrong by share of answers kept", risk_coverage_facts(curve), body)
+
+
+def risk_coverage_facts(curve: RiskCoverage) -> list[str]:
+    """The curve in words, at each quarter of the answers."""
+    steps = list(zip(curve.coverage, curve.risk, strict=True))
     few = [steps[max(0, round(quarter * len(steps)) - 1)] for quarter in _QUARTERS[1:]]
-    return _plot(
-        "Share wrong by share of answers kept", [f"{percent(c)} kept, {percent(r)} wrong" for c, r in few], body
-    )
+    return [f"{percent(coverage)} kept, {percent(risk)} wrong" for coverage, risk in few]
 
 
 def calibration_plot(found: Calibration) -> str:
@@ -142,7 +146,7 @@ def _bar(body: str) -> str:
 
 
 def _plot(title: str, facts: Sequence[str], body: str) -> str:
-    return _drawing(f'class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}"', title, facts, body)
+    return _drawing(f'class="plot" viewBox="0 0 {WIDTH} {HEIGHT}"', title, facts, body)
 
 
 def _drawing(attributes: str, title: str, facts: Sequence[str], body: str) -> str:

@@ -5,12 +5,12 @@ None is bundled; a user who has one names it. Knows nothing of stores or scores 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from index.cross_encoder import load
 from index.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,16 +42,7 @@ class Reranker:
 
     @cached_property
     def _model(self) -> CrossEncoder:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from sentence_transformers import CrossEncoder
-
-        try:
-            model: CrossEncoder = CrossEncoder(self.name, device="cpu", local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"The reranker {self.name!r} is not on this machine ({type(error).__name__}). Name a folder that holds "
-                "a sentence-transformers CrossEncoder, or leave the setting away (DATELINE_RERANKER)."
-            ) from error
+        model = load(self.name, "reranker", "a sentence-transformers CrossEncoder", "DATELINE_RERANKER")
         if model.num_labels != 1:
             raise ConfigError(
                 f"The reranker {self.name!r} gives {model.num_labels} scores for a pair; name one that gives one."

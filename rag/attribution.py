@@ -73,11 +73,6 @@ def is_opinion(article: Described) -> bool:
     return not _OPINION_FOLDERS.isdisjoint(folders)
 
 
-def hedge_lost(sentence: str, cited: Sequence[str]) -> bool:
-    """Whether a sentence states flatly what all that carries it only reports, alleges or thinks possible."""
-    return bool(_lost(sentence, cited))
-
-
 def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:
     """The sentence with the hedge of what it rests on, if it lost every hedge and attribution; else as it is.
 

@@ -22,7 +22,8 @@ from rag.answer import (
     sentence_json,
 )
 from rag.disagreement import disagreements, is_newer
-from rag.support import Verdict
+from rag.evidence import shown
+from rag.nli import Entailment
 
 MOST_ARTICLES = 6
 SHARES = 3  # of the evidence budget, one for each article: every one is read alone
@@ -107,13 +108,18 @@ class BySource:
 
 
 def positions(
-    question: str, evidence: Sequence[EvidenceSentence], write: Write, progress: Progress | None = None
+    question: str,
+    evidence: Sequence[EvidenceSentence],
+    write: Write,
+    progress: Progress | None = None,
+    nli: Entailment | None = None,
 ) -> tuple[Position, ...]:
     """What each article among the evidence says, at most `MOST_ARTICLES`, the best ones; a call of `write` for each.
 
     Args:
         write: messages, the most tokens to write → the model's text.
         progress: told how many articles are done, of how many; first with none.
+        nli: judges support in place of the words; see `rag.support.check`.
     """
     groups = _without_copies(question, _by_article(evidence))[:MOST_ARTICLES]
     report = progress or (lambda done, total: None)
@@ -122,7 +128,7 @@ def positions(
     for done, (own, copies) in enumerate(groups, start=1):
         drafts.append(_draft(question, own, copies, write))
         report(done, len(groups))
-    return _ordered(_cited(question, drafts, evidence))
+    return _ordered(_cited(question, drafts, evidence, nli))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ def _repeats(question: str, group: Sequence[EvidenceSentence], own: Sequence[Evi
 
 def _draft(question: str, own: Sequence[EvidenceSentence], copies: tuple[Article, ...], write: Write) -> _Draft:
     local = [replace(sentence, number=n) for n, sentence in enumerate(own, start=1)]
-    text = write(render("position", article=_shown(local), question=question), _TOKENS)
+    text = write(render("position", article=shown(local), question=question), _TOKENS)
     if decline.says_so(text):
         return _Draft(own, copies, ())
     marked = [(s.text, support.supporting(s.text, question, s.numbers, local)) for s in cite.read_markers(text)]
@@ -177,14 +183,9 @@ def _draft(question: str, own: Sequence[EvidenceSentence], copies: tuple[Article
     )
 
 
-def _shown(own: Sequence[EvidenceSentence]) -> str:
-    article = own[0].article
-    about = ", ".join(part for part in (article.source, article.published) if part)
-    lines = [f"[{sentence.number}] {' '.join(sentence.text.split())}" for sentence in own]
-    return "\n".join([f"Article: {article.title}" + (f" ({about})" if about else ""), *lines])
-
-
-def _cited(question: str, drafts: Sequence[_Draft], evidence: Sequence[EvidenceSentence]) -> list[Position]:
+def _cited(
+    question: str, drafts: Sequence[_Draft], evidence: Sequence[EvidenceSentence], nli: Entailment | None
+) -> list[Position]:
     """The drafts with citations that are numbered throughout."""
     best = [max(draft.own, key=lambda sentence: sentence.score) for draft in drafts]
     numbered = [
@@ -196,7 +197,7 @@ def _cited(question: str, drafts: Sequence[_Draft], evidence: Sequence[EvidenceS
     ends = list(accumulate(len(draft.written) + 1 for draft in drafts))
     dates = [draft.own[0].article.published for draft in drafts]
     return [
-        _position(question, draft, citations[end - len(draft.written) - 1 : end], _is_newest(date, dates))
+        _position(question, draft, citations[end - len(draft.written) - 1 : end], _is_newest(date, dates), nli)
         for draft, end, date in zip(drafts, ends, dates, strict=True)
     ]
 
@@ -205,20 +206,17 @@ def _is_newest(published: str, dates: Sequence[str]) -> bool:
     return published == max(dates) and any(is_newer(published, date) for date in dates)
 
 
-def _position(question: str, draft: _Draft, citations: Sequence[tuple[Citation, ...]], newest: bool) -> Position:
+def _position(
+    question: str, draft: _Draft, citations: Sequence[tuple[Citation, ...]], newest: bool, nli: Entailment | None
+) -> Position:
     article = draft.own[0].article
-    around = [article.title, *(sentence.text for sentence in draft.own)]
     sentences = tuple(
-        _sentence(text, cited, support.check(text, question, [c.quote for c in cited], around))
+        support.judged(text, question, cited, draft.own, nli)
         for (text, _), cited in zip(draft.written, citations, strict=False)
     )
     return Position(
         article, sentences, citations[-1][0], not sentences, attribution.is_opinion(article), newest, draft.copies
     )
-
-
-def _sentence(text: str, cited: tuple[Citation, ...], verdict: Verdict) -> AnswerSentence:
-    return AnswerSentence(text, cited, verdict.support, verdict.probability)
 
 
 def _ordered(found: Sequence[Position]) -> tuple[Position, ...]:

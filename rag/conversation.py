@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from index.embedding import Vectors
 from index.words import content_stems, content_words, fold, stem, words
 from prompts import Message, render
 from rag.answer import Turn
@@ -23,10 +22,6 @@ _MAX_GROWTH = 30  # words that a rewrite may add; more is an answer or a tale, n
 _SOME = 4  # content words; more say enough even where they speak of "the" thing
 _WHOLE = 7  # words of any kind; a question of so many is a sentence
 _FEW = 3  # content words; fewer, or no more without a verb, lean on what was said before
-# Cosine of two questions from which they are of one topic. On the tuning half of MTRAG-UN it is reached by 18 of 26
-# whole questions with the one before them, of which two begin a topic, and by 5 of 1,196 pairs of two conversations.
-_SAME_TOPIC = 0.35
-
 Write = Callable[[Sequence[Message], int], str]
 
 _DETERMINER = r"(?:the|an?|this|that|every|each|my|our|your)"
@@ -58,9 +53,9 @@ _ASKS = re.compile(
 
 # What is said before the question itself.
 _PLEASANTRY = re.compile(
-    r"^(?:(?:ok(?:ay)?|i see|thanks?(?: you)?(?: very much| a lot)?|(?:that|it)(?: is|[’']s) (?:fine|ok(?:ay)?|great"
-    r"|good"
-    r"|all right)|no problem|never mind|(?:don[’']t|no) worr\w+|great|good|sure|yes|no|well|right)\b[\s,.!]+)+(?=\S)",
+    r"^(?:(?:ok(?:ay)?|i see|thanks?(?: you)?(?: very much| a lot)?|(?:that|it)(?: is|[’']s) (?:fine|ok(?:ay)?"
+    r"|great|good|all right)|no problem|never mind|(?:don[’']t|no) worr\w+|great|good|sure|yes|no|well|right)"
+    r"\b[\s,.!]+)+(?=\S)",
     re.IGNORECASE,
 )
 _CONTINUES = re.compile(
@@ -87,8 +82,7 @@ _OF_SEVERAL = re.compile(
 _DEMONSTRATIVE = re.compile(
     rf"\bthis\b(?! {_TIMES}\b)|\bthese\b(?! {_TIMES}\b)|\bthose\b(?! (?:who|whom|whose|which|that|with|in|of|from)\b)"
     rf"|\bthat(?= {_TIMES}\b)|(?:^|\b(?:{_AUXILIARY}|about|of|for|in|at|to|with|on|by|from|after|before|since"
-    rf"|like|than|why"
-    r"|how|besides|despite|during))\s*\bthat\b(?! is\b.*\bthat\b)|\bthat\s*(?:[?.!,;]|$)",
+    r"|like|than|why|how|besides|despite|during))\s*\bthat\b(?! is\b.*\bthat\b)|\bthat\s*(?:[?.!,;]|$)",
     re.IGNORECASE,
 )  # fmt: skip
 _PLACE = re.compile(
@@ -106,8 +100,8 @@ _ANYONE = re.compile(r"\b(?:who|whoever|some(?:one|body)|any(?:one|body)|(?:an?|
 
 _JUDGED = (
     r"(?:true|false|possible|impossible|necessary|likely|unlikely|important|legal|illegal|lawful|known|said|clear|safe"
-    r"|ok|okay|right|wrong|fair|common|normal|usual|hard|easy|difficult|better|best|worth|good|bad|wise|allowed|expected|believed"
-    r"|thought|reported|estimated|established|alleged|claimed|decided|determined|agreed|time|called)"
+    r"|ok|okay|right|wrong|fair|common|normal|usual|hard|easy|difficult|better|best|worth|good|bad|wise|allowed"
+    r"|expected|believed|thought|reported|estimated|established|alleged|claimed|decided|determined|agreed|time|called)"
 )
 # "It" that stands for nothing. What follows "to" must have an object: "is it safe to use?" asks of something.
 _EMPTY_IT = re.compile(
@@ -199,15 +193,6 @@ def told(history: Sequence[Turn]) -> list[str]:
     while len(lines) > 1 and sum(map(len, lines)) > _TOLD:
         del lines[1]  # never the opening question, and the latest turns last
     return lines
-
-
-def same_topic(previous: str, current: str, embed: Callable[[str], Vectors]) -> bool:
-    """Whether two questions, both standing alone, are of one topic.
-
-    Args:
-        embed: text → unit vector, shape (d,).
-    """
-    return float(embed(previous) @ embed(current)) >= _SAME_TOPIC
 
 
 # What a pronoun may be meant by

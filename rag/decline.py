@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
 from index.relevance import Scores
-from index.words import STOP_WORDS, fold, stem
+from index.words import content_stems, content_words
 from rag.answer import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "The articles do not say."
@@ -86,7 +86,7 @@ def decide(written: str, bare: Sequence[bool], confidence: float) -> Decision:
     return Decision(False, confidence)
 
 
-def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> Refusal:
+def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: frozenset[str] | set[str]) -> Refusal:
     """What to tell a reader whose question was declined.
 
     Args:
@@ -101,12 +101,12 @@ def _told(sentences: Sequence[EvidenceSentence]) -> str:
     return f"{sentences[0].article.title}. {' '.join(sentence.text for sentence in sentences)}"
 
 
-def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> str:
+def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: frozenset[str] | set[str]) -> str:
     asked = _asked(question)
-    if named := [word for word in asked if fold(word) in unheard]:
+    if named := [word for word in asked if unheard.intersection(content_words(word))]:
         return f"None of the articles mentions {_listed(named)}."
-    held = {stem(fold(word)) for e in evidence for word in _WORD.findall(f"{e.article.title} {e.text}")}
-    missing = [word for word in asked if stem(fold(word)) not in held]
+    held = {part for e in evidence for part in content_stems(f"{e.article.title} {e.text}")}
+    missing = [word for word in asked if not held.issuperset(content_stems(word))]
     if missing and len(missing) < len(asked):
         return f"The nearest passages do not speak of {_listed(missing)}."
     if missing:
@@ -116,7 +116,7 @@ def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[st
 
 def _asked(question: str) -> list[str]:
     """The words of the question that carry a topic, as they are written, each once."""
-    return list(dict.fromkeys(word for word in _WORD.findall(question) if fold(word) not in STOP_WORDS))
+    return list(dict.fromkeys(word for word in _WORD.findall(question) if content_words(word)))
 
 
 def _listed(words: Sequence[str]) -> str:

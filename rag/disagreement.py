@@ -221,6 +221,11 @@ def disagreements(question: str, sentences: Sequence[EvidenceSentence]) -> tuple
     return tuple(_disagreement(group) for group in _groups(clashes))
 
 
+def heading(disagreement: Disagreement) -> str:
+    """What is said before a disagreement: a count that grew was brought up to date."""
+    return "Updated" if disagreement.update else "The articles differ"
+
+
 def in_words(disagreement: Disagreement) -> str:
     """Who says what, the oldest first: "City Gazette (2021-03-02): 14 million euros; Coast Weekly …"."""
     said: dict[str, list[str]] = {}
@@ -368,7 +373,7 @@ def _unit(mention: Mention) -> str:
 def _noun(statement: _Statement, mention: Mention) -> str:
     """The first topic word right after a plain number: what it counts; "" for none."""
     _, end = statement.clause(mention)
-    following = re.match(r"\s+(?:[\w’'-]+\s+){0,0}([\w’'-]+)", statement.text[mention.end : end])
+    following = re.match(r"\s+([\w’'-]+)", statement.text[mention.end : end])
     words = content_stems(following.group(1)) if following else []
     return _events(words)[0] if words else ""
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -105,6 +106,21 @@ def select(
         EvidenceSentence(number, c.article, c.position, c.span.start, c.span.end, c.score)
         for number, c in enumerate(ordered, start=1)
     )
+
+
+def shown(evidence: Sequence[EvidenceSentence]) -> str:
+    """Evidence as the model reads it: each article's header, and its sentences under their numbers."""
+    blocks = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
+    return "\n\n".join("\n".join([_header(block[0].article), *map(_numbered, block)]) for block in blocks)
+
+
+def _header(article: Article) -> str:
+    about = ", ".join(part for part in (article.source, article.published) if part)
+    return f"Article: {article.title}" + (f" ({about})" if about else "")
+
+
+def _numbered(sentence: EvidenceSentence) -> str:
+    return f"[{sentence.number}] {' '.join(sentence.text.split())}"
 
 
 def _score(

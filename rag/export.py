@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
 from rag.attribution import is_opinion
-from rag.disagreement import in_words
+from rag.disagreement import heading, in_words
 
 if TYPE_CHECKING:
     from rag.by_source import BySource, Position
@@ -82,7 +82,7 @@ def _refusal(refusal: Refusal | None) -> list[str]:
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> list[str]:
-    return [f"{'Updated' if d.update else 'The articles differ'}: {escaped(in_words(d))}" for d in disagreements]
+    return [f"{heading(d)}: {escaped(in_words(d))}" for d in disagreements]
 
 
 def _passages(evidence: Iterable[EvidenceSentence]) -> str:

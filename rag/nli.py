@@ -5,18 +5,24 @@ None is bundled; a user who has one names it. Knows nothing of citations or thre
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from index.cross_encoder import load
 from index.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 _READ = 4_000  # characters of a text; the model's own window cuts far sooner
+
+
+@cache
+def named(name: str) -> Entailment | None:
+    """The model of that name, one for the process: what it has loaded serves every assistant. None for ""."""
+    return Entailment(name) if name else None
 
 
 class Entailment:
@@ -57,14 +63,4 @@ class Entailment:
 
     @cached_property
     def _model(self) -> CrossEncoder:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from sentence_transformers import CrossEncoder
-
-        try:
-            model: CrossEncoder = CrossEncoder(self.name, device="cpu", local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"The NLI model {self.name!r} is not on this machine ({type(error).__name__}). Name a folder that "
-                "holds a sentence-transformers CrossEncoder for NLI, or leave the setting away (DATELINE_NLI)."
-            ) from error
-        return model
+        return load(self.name, "NLI model", "a sentence-transformers CrossEncoder for NLI", "DATELINE_NLI")

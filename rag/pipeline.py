@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import prompts
 from index.article import Article
@@ -17,13 +17,13 @@ from index.relevance import bundled as bundled_relevance
 from index.search import Hit, Index, checked
 from index.settings import Settings
 from index.times import TimeHint, time_hint
-from rag import by_source, cite, conversation, decline, disagreement, evidence, support
+from rag import by_source, cite, conversation, decline, disagreement, evidence, nli, support
 from rag.answer import (
     Answer,
     AnswerSentence,
-    Citation,
     EvidenceSentence,
     Models,
+    Refusal,
     Support,
     Timings,
     Turn,
@@ -32,6 +32,7 @@ from rag.answer import (
 from rag.attribution import restore_hedge
 from rag.by_source import BySource
 from rag.clarify import clarify
+from rag.decline import Decision
 from rag.llm import LLM, Usage
 from rag.nli import Entailment
 
@@ -82,7 +83,7 @@ class Assistant:
         self.llm = llm or LLM(settings)
         self.index = index or Index.open(settings)
         self.relevance = bundled_relevance()
-        self.nli = Entailment(settings.nli) if settings.nli else None
+        self.nli = nli.named(settings.nli)
         self._loading: threading.Thread | None = None
 
     def start(self) -> None:
@@ -152,18 +153,16 @@ class Assistant:
             text, usage = yield from self._write(_messages(standalone, found, asked), clock)
 
         written, invented = _with_citations(text, standalone, found, self.nli)
-        sentences = tuple(sentence for sentence in written if _is_carried(sentence))
-        decision = decline.decide(text, [not _is_carried(sentence) for sentence in written], confidence)
-        declined = decision.declined and not back
-        if declined:
-            sentences = ()
+        bare = [not _is_carried(sentence) for sentence in written]
+        decision = Decision(False, 0.0) if back else decline.decide(text, bare, confidence)
+        sentences = () if decision.declined else tuple(filter(_is_carried, written))
         yield Answered(
             Answer(
                 question=question,
                 standalone=standalone,
-                text=back.text if back else decline.DECLINED_TEXT if declined else full_text(sentences),
+                text=back.text if back else decline.DECLINED_TEXT if decision.declined else full_text(sentences),
                 sentences=sentences,
-                declined=declined,
+                declined=decision.declined,
                 confidence=decision.confidence,
                 evidence=found,
                 timings=clock.timings(),
@@ -173,8 +172,8 @@ class Assistant:
                 invented_markers=invented,
                 when=when,
                 disagreements=disagreement.disagreements(standalone, found) if sentences else (),
-                refusal=decline.explain(standalone, found, self.index.unheard(standalone)) if declined else None,
-                removed=tuple(sentence.text for sentence in written if sentence not in sentences),
+                refusal=self._refusal(standalone, found) if decision.declined else None,
+                removed=tuple(sentence.text for sentence in written if not _is_carried(sentence)),
                 clarifying=bool(back),
             )
         )
@@ -199,6 +198,9 @@ class Assistant:
     def _select(self, question: str, hits: Sequence[Hit]) -> tuple[EvidenceSentence, ...]:
         vector = self.index.embedder.query(question)
         return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
+
+    def _refusal(self, question: str, found: Sequence[EvidenceSentence]) -> Refusal:
+        return decline.explain(question, found, self.index.unheard(question))
 
     def _write(
         self, messages: Sequence[prompts.Message], clock: _Clock
@@ -237,7 +239,7 @@ class Assistant:
         found = evidence.select(question, vector, hits, self.index, self.llm.count, budget, of_each=share)
         return BySource(
             question,
-            by_source.positions(question, found, self._write_whole, progress),
+            by_source.positions(question, found, self._write_whole, progress, self.nli),
             disagreement.disagreements(question, found),
             Models(self.llm.name, self.index.embedder.fingerprint),
             prompts.version(),
@@ -246,25 +248,13 @@ class Assistant:
 
 def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> list[prompts.Message]:
     """The prompt: a prefix that never changes, so that the model reads it once, then evidence and question."""
-    lines: list[str] = []
-    last = None
-    for sentence in found:
-        if sentence.article.id != last:
-            lines.append(("\n" if lines else "") + _header(sentence.article))
-            last = sentence.article.id
-        lines.append(f"[{sentence.number}] {' '.join(sentence.text.split())}")
     return prompts.render(
-        "answer", evidence="\n".join(lines), question=question, asked=f" (asked on {asked})" if asked else ""
+        "answer", evidence=evidence.shown(found), question=question, asked=f" (asked on {asked})" if asked else ""
     )
 
 
-def _header(article: Article) -> str:
-    about = ", ".join(part for part in (article.source, article.published) if part)
-    return f"Article: {article.title}" + (f" ({about})" if about else "")
-
-
 def _with_citations(
-    text: str, question: str, found: Sequence[EvidenceSentence], nli: Entailment | None
+    text: str, question: str, found: Sequence[EvidenceSentence], model: Entailment | None
 ) -> tuple[tuple[AnswerSentence, ...], int]:
     marked = cite.read_markers(text)
     known = {sentence.number for sentence in found}
@@ -272,25 +262,19 @@ def _with_citations(
     numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
     citations = cite.cite(numbers, found)
     sentences = tuple(
-        _checked(sentence.text, question, cited, found, nli) for sentence, cited in zip(marked, citations, strict=True)
+        _hedged(support.judged(sentence.text, question, cited, found, model))
+        for sentence, cited in zip(marked, citations, strict=True)
     )
     return sentences, invented
 
 
-def _checked(
-    text: str,
-    question: str,
-    cited: tuple[Citation, ...],
-    found: Sequence[EvidenceSentence],
-    nli: Entailment | None,
-) -> AnswerSentence:
-    articles = {citation.article for citation in cited}
-    around = [text for e in found if e.article.id in articles for text in (e.article.title, e.text)]
-    quotes = [citation.quote for citation in cited]
-    verdict = support.check(text, question, quotes, around, nli)
-    if cited:  # the model's own words were judged; now they get back a "reportedly" that was lost
-        text = restore_hedge(text, quotes, cited[0].source or cited[0].title)
-    return AnswerSentence(text, cited, verdict.support, verdict.probability)
+def _hedged(sentence: AnswerSentence) -> AnswerSentence:
+    """The sentence, judged in the model's own words, with the "reportedly" that it lost of what it rests on."""
+    if not sentence.citations:
+        return sentence
+    first = sentence.citations[0]
+    quotes = [citation.quote for citation in sentence.citations]
+    return replace(sentence, text=restore_hedge(sentence.text, quotes, first.source or first.title))
 
 
 def _is_carried(sentence: AnswerSentence) -> bool:

@@ -12,10 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answer import EvidenceSentence, Support
+from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.features import Claim, all_terms, carriers, features, misquotes, read_claim, share_held, terms
 from rag.nli import Entailment
-from rag.specifics import specifics
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
 INTERCEPT = -2.7173
@@ -98,10 +97,22 @@ def supporting(
     return tuple(chosen)
 
 
-def invents(sentence: str, given: str, evidence: Sequence[EvidenceSentence]) -> bool:
-    """Whether a sentence names something that neither the question nor any of the evidence does."""
-    supplied = [given, *(text for e in evidence for text in (e.text, e.article.title))]
-    return bool(specifics(sentence) - all_terms(supplied))
+def judged(
+    text: str,
+    given: str,
+    cited: tuple[Citation, ...],
+    evidence: Sequence[EvidenceSentence],
+    nli: Entailment | None = None,
+) -> AnswerSentence:
+    """A sentence that was written, with what it cites and how far that carries it; see `check`.
+
+    Args:
+        evidence: what the model was given; of the articles that are cited, it is what stands around the quotations.
+    """
+    articles = {citation.article for citation in cited}
+    around = [told for e in evidence if e.article.id in articles for told in (e.article.title, e.text)]
+    verdict = check(text, given, [citation.quote for citation in cited], around, nli)
+    return AnswerSentence(text, cited, verdict.support, verdict.probability)
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:

@@ -205,10 +205,10 @@ def _sentence(sentence: Any) -> str:
 
 
 def _print_disagreements(disagreements: Sequence[Any]) -> None:
-    from rag.disagreement import in_words
+    from rag.disagreement import heading, in_words
 
     for d in disagreements:
-        click.secho(f"\n{'Updated' if d.update else 'The articles differ'}: {_safe(in_words(d))}", fg="yellow")
+        click.secho(f"\n{heading(d)}: {_safe(in_words(d))}", fg="yellow")
 
 
 def _print_quotations(citations: Sequence[Any]) -> None:

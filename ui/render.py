@@ -20,7 +20,7 @@ from index.article import Article
 from index.ledger import ArticleRow
 from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
 from rag.attribution import is_opinion
-from rag.disagreement import in_words
+from rag.disagreement import heading, in_words
 
 SHELF_ROWS = 400
 NEAREST = 5
@@ -160,8 +160,7 @@ def _supported(answer: Answer) -> str:
 
 def _differences(disagreements: Sequence[Disagreement]) -> str:
     """What the articles tell differently, and who tells what."""
-    labels = {True: "Updated", False: "The articles differ"}
-    return "".join(f'<p class="differ">{labels[d.update]}: {_text(in_words(d))}</p>' for d in disagreements)
+    return "".join(f'<p class="differ">{heading(d)}: {_text(in_words(d))}</p>' for d in disagreements)
 
 
 def _declined(answer: Answer) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from index.article import Article
-from rag.attribution import hedge_lost, is_opinion, restore_hedge
+from rag.attribution import is_opinion, restore_hedge
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from rag.attribution import hedge_lost, is_opinion, restore_hedge
     ],
 )
 def test_a_lost_hedge_is_given_back(sentence: str, quote: str, restored: str) -> None:
-    assert hedge_lost(sentence, [quote])
+    assert restored != sentence
     assert restore_hedge(sentence, [quote], "Coast Weekly") == restored
     assert restore_hedge(restored, [quote], "Coast Weekly") == restored, "hedged twice"
 
@@ -53,7 +53,6 @@ def test_a_lost_hedge_is_given_back(sentence: str, quote: str, restored: str) ->
     ],
 )
 def test_nothing_is_added_where_nothing_was_lost(sentence: str, quotes: list[str]) -> None:
-    assert not hedge_lost(sentence, quotes)
     assert restore_hedge(sentence, quotes, "Coast Weekly") == sentence
 
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from prompts import Message
 from rag.answer import Turn
-from rag.conversation import refers_back, same_topic, standalone, told
+from rag.conversation import refers_back, standalone, told
 
 HISTORY = [
     Turn("user", "Who is the mayor of Quetta?"),
@@ -160,16 +159,6 @@ def test_a_question_of_the_thing_at_hand_may_come_back_as_it_was() -> None:
     turns = [Turn("user", "Who paid for the bridge at Westmoor?"), Turn("assistant", "The county paid for the bridge.")]
     question = "What did the workers call the bridge?"
     assert standalone(question, turns, Writer(question)) == question
-
-
-def test_two_questions_are_of_one_topic_by_their_vectors() -> None:
-    vectors = {
-        "a": np.array([1, 0], np.float32),
-        "b": np.array([0.8, 0.6], np.float32),
-        "c": np.array([0, 1], np.float32),
-    }
-    assert same_topic("a", "b", vectors.__getitem__)
-    assert not same_topic("a", "c", vectors.__getitem__)
 
 
 def test_only_the_last_turns_are_told_and_long_ones_are_cut() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from index.article import Article
 from rag.answer import EvidenceSentence, Support
-from rag.support import PARTIAL, SUPPORTED, check, invents, supporting
+from rag.support import PARTIAL, SUPPORTED, check, supporting
 
 YES, PARTLY, NO = Support.SUPPORTED, Support.PARTIAL, Support.UNSUPPORTED
 
@@ -153,12 +153,3 @@ def test_at_most_four_sentences_are_attached() -> None:
     names = [f"quokka{letter}" for letter in "abcdef"]
     held = evidence(*(f"{name} danced." for name in names))
     assert len(supporting(" and ".join(names), "", [], held)) <= 4
-
-
-def test_a_name_that_nobody_supplied_is_invented() -> None:
-    article = Article("a", "The port of Gwadar", "The port opened in 2007.")
-    evidence = [EvidenceSentence(1, article, 0, 0, len(article.text), 1.0)]
-    assert invents("It was opened by Shontel Brown.", "Who opened the port?", evidence)
-    assert invents("It opened in 2009.", "When did the port open?", evidence)
-    assert not invents("The port of Gwadar opened in 2007.", "When did it open?", evidence)
-    assert not invents("No, Brown did not open it.", "Did Brown open it?", evidence)
