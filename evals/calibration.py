@@ -218,7 +218,7 @@ def declining_rows(folder: Path, settings: Settings) -> list[tuple[str, int, flo
     Raises:
         GoldError, ReadError: a set can't be read.
     """
-    rows = []
+    rows, score = [], bundled().scores
     for name in DECLINING_SETS:
         tasks = corpus_tasks(folder / name).tasks
         home = indexed(folder / name / "articles.jsonl", settings)
@@ -228,7 +228,8 @@ def declining_rows(folder: Path, settings: Settings) -> list[tuple[str, int, flo
                 hits = index.search(question, evidence.HITS, asked=asked)
                 vector = index.embedder.query(question)
                 found = evidence.select(question, vector, hits, index, count_o200k, settings.evidence_tokens)
-                best, sentences = decline.relevances(question, found, bundled().scores)
+                relevance = score(question, [sentence.text for sentence in found])
+                best, sentences = decline.relevances(question, found, relevance, score)
                 rows.append((name, int(task.question.answerable), round(best, 2), round(sentences, 2)))
     return sorted(rows)
 

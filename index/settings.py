@@ -41,8 +41,8 @@ class Settings:
 
     `home` holds one corpus; `cache` is shared by all of them (the joined model file). `model` is the bundled
     model's name, the path of a GGUF file, or, with an `endpoint`, the name that the endpoint knows it by.
-    `reranker` names a CrossEncoder, `nli` one for natural-language inference, "" none. `evidence_tokens` is the most
-    that the evidence may take of the prompt.
+    `reranker` names a CrossEncoder, `nli` one for natural-language inference, "" none. `evidence_tokens` is how
+    much evidence is looked for; the model reads the best two thirds of it.
     """
 
     home: Path

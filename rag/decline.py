@@ -54,24 +54,27 @@ def says_so(text: str) -> bool:
     return bool(_SAYS_SO.match(text))
 
 
-def answerable(question: str, evidence: Sequence[EvidenceSentence], score: Score) -> float:
+def answerable(question: str, evidence: Sequence[EvidenceSentence], relevance: Scores, score: Score) -> float:
     """Probability (0…1) that the evidence answers the question; below `THRESHOLD` there is nothing to write from.
 
     Args:
         evidence: grouped by article.
+        relevance: the scores of its sentences.
         score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it.
     """
     if not evidence:
         return 0.0
-    best, sentences = relevances(question, evidence, score)
+    best, sentences = relevances(question, evidence, relevance, score)
     return 1 / (1 + math.exp(-(OFFSET + BEST * best + SENTENCES * sentences)))
 
 
-def relevances(question: str, evidence: Sequence[EvidenceSentence], score: Score) -> tuple[float, float]:
+def relevances(
+    question: str, evidence: Sequence[EvidenceSentence], relevance: Scores, score: Score
+) -> tuple[float, float]:
     """How well the best article or sentence of the evidence answers, and the mean of the best sentences, as logits."""
     by_article = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
     together = score(question, [_told(sentences) for sentences in by_article])
-    alone = np.sort(score(question, [sentence.text for sentence in evidence]))
+    alone = np.sort(relevance)
     return float(max(together.max(), alone[-1])), float(alone[-_BEST:].mean())
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from index.article import Article, Span
 from index.embedding import Vectors
 from index.ledger import StoredSentences
 from index.ranking import firsts
+from index.relevance import Scores
 from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
@@ -34,6 +36,8 @@ _RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
 _SAME = 0.8  # share of common words from which two sentences say the same
 _MOST_OF_ONE = 0.5  # of the budget that one article may take where the question compares
+_READ = 2 / 3  # of the budget that the model gets to read; it errs less over fewer and better sentences
+_RELEVANCE_WEIGHT = 0.05  # a sentence's relevance, a logit, beside its score
 _HEADER_TOKENS = 24  # what an article's header takes in the prompt, about
 _NUMBER_TOKENS = 4  # "[12] " and the line break
 
@@ -54,6 +58,16 @@ _REFERS_BACK = re.compile(
 )
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
+
+
+class _Sentence(Protocol):
+    @property
+    def article(self) -> Article: ...
+    @property
+    def text(self) -> str: ...
+
+
+_AnySentence = TypeVar("_AnySentence", bound=_Sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,26 @@ def select(
         EvidenceSentence(number, c.article, c.position, c.span.start, c.span.end, c.score)
         for number, c in enumerate(ordered, start=1)
     )
+
+
+def to_read(
+    question: str,
+    evidence: Sequence[EvidenceSentence],
+    relevance: Scores,
+    count: TokenCounter,
+    budget: int,
+) -> tuple[EvidenceSentence, ...]:
+    """The sentences that the model gets to read, best by score and relevance, in their order and under their numbers.
+
+    Args:
+        relevance: of each sentence, as `index.relevance.Relevance.scores` tells it.
+        budget: that of `select`, of which they take a part.
+    """
+    scores = [e.score + _RELEVANCE_WEIGHT * logit for e, logit in zip(evidence, relevance.tolist(), strict=True)]
+    ranked = [evidence[n] for n in sorted(range(len(evidence)), key=lambda n: -scores[n])]
+    most_of_one = _MOST_OF_ONE if _COMPARES.search(question) else 1
+    chosen = _within_budget(ranked, count, _READ * budget, _READ * budget * most_of_one)
+    return tuple(sorted(chosen, key=lambda e: e.number))
 
 
 def shown(evidence: Sequence[EvidenceSentence]) -> str:
@@ -217,17 +251,17 @@ def _of_each(ranked: Sequence[_Candidate], count: TokenCounter, of_each: int) ->
 
 
 def _within_budget(
-    ranked: Sequence[_Candidate], count: TokenCounter, budget: float, most_of_one: float
-) -> list[_Candidate]:
-    sizes = count([candidate.text for candidate in ranked]) if ranked else []
-    chosen: list[_Candidate] = []
-    spent: Counter[int] = Counter()
-    for candidate, size in zip(ranked, sizes, strict=True):
-        of_article = spent[candidate.article_key]
+    ranked: Sequence[_AnySentence], count: TokenCounter, budget: float, most_of_one: float
+) -> list[_AnySentence]:
+    sizes = count([sentence.text for sentence in ranked]) if ranked else []
+    chosen: list[_AnySentence] = []
+    spent: Counter[str] = Counter()
+    for sentence, size in zip(ranked, sizes, strict=True):
+        of_article = spent[sentence.article.id]
         cost = size + _NUMBER_TOKENS + (0 if of_article else _HEADER_TOKENS)
         too_much = spent.total() + cost > budget or of_article + cost > most_of_one
         if chosen and (too_much or len(chosen) == _MAX_SENTENCES):
             continue
-        chosen.append(candidate)
-        spent[candidate.article_key] += cost
+        chosen.append(sentence)
+        spent[sentence.article.id] += cost
     return chosen

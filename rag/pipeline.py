@@ -41,7 +41,7 @@ ANSWER_TOKENS = 220
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """The sentences that the answer will be written from, before a word of it is written."""
+    """The sentences found, before a word of the answer is written; the model gets to read the best of them."""
 
     evidence: tuple[EvidenceSentence, ...]
     elapsed_ms: float
@@ -147,10 +147,12 @@ class Assistant:
         yield EvidenceFound(found, clock.ms("evidence"), when)
 
         back = clarify(question, history, found)
-        confidence = 0.0 if back else decline.answerable(standalone, found, self.relevance.scores)
+        relevance = self.relevance.scores(standalone, [sentence.text for sentence in found])
+        confidence = 0.0 if back else decline.answerable(standalone, found, relevance, self.relevance.scores)
         text, usage = "", Usage()
         if confidence >= decline.THRESHOLD:
-            text, usage = yield from self._write(_messages(standalone, found, asked), clock)
+            read = evidence.to_read(standalone, found, relevance, self.llm.count, self.settings.evidence_tokens)
+            text, usage = yield from self._write(_messages(standalone, read, asked), clock)
 
         written, invented = _with_citations(text, standalone, found, self.nli)
         bare = [not _is_carried(sentence) for sentence in written]

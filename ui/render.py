@@ -42,7 +42,7 @@ _SUPPORT_HINT = {
 
 
 def evidence_html(evidence: Sequence[EvidenceSentence]) -> str:
-    """The sentences an answer will be written from, numbered as the model sees them."""
+    """The sentences found for a question, numbered as the model sees them."""
     if not evidence:
         return '<p class="none">No sentence in the articles comes close to this question.</p>'
     return (
@@ -111,7 +111,7 @@ def turn_html(question: str, body: str) -> str:
 
 
 def writing_html(text: str, evidence: Sequence[EvidenceSentence]) -> str:
-    """An exchange in progress: what is written so far, then the evidence it is written from."""
+    """An exchange in progress: what is written so far, then the evidence that was found."""
     return (
         f'<div class="answer writing" aria-busy="true">{streaming_html(text, evidence)}</div>{evidence_html(evidence)}'
     )
@@ -249,7 +249,7 @@ def _read(answer: Answer) -> str:
     # Without numbers: these are the model's own, and would clash with the citations' above.
     return (
         f'<details class="read" data-keep="{_text(_key(answer))}"><summary>'
-        f"{_count(len(answer.evidence), 'sentence')} it was written from</summary>"
+        f"{_count(len(answer.evidence), 'sentence')} found for it</summary>"
         f"{_passages(answer.evidence, numbered=False)}</details>"
     )
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -99,29 +99,29 @@ FOUND = evidence(
 def test_the_probability_rises_with_the_best_article_and_the_best_sentences() -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def scored(*values: float) -> Callable[[str, Sequence[str]], Scores]:
+    def probability(of_sentences: Sequence[float], of_articles: Sequence[float]) -> float:
         def score(question: str, texts: Sequence[str]) -> Scores:
             asked.append((question, tuple(texts)))
-            return np.array(values[: len(texts)], dtype=np.float32)
+            return np.array(of_articles, dtype=np.float32)
 
-        return score
+        return answerable("When?", FOUND, np.array(of_sentences, dtype=np.float32), score)
 
-    far, near = answerable("When?", FOUND, scored(-11, -11, -11)), answerable("When?", FOUND, scored(-11, 9, 8))
+    far, near = probability((-11, -11, -11), (-11, -11)), probability((9, 8, -11), (-11, 9))
     assert 0 < far < THRESHOLD < near < 1
-    assert asked[:2] == [
+    assert probability((-11, -11, -11), (-11, 9)) > far
+    assert probability((9, -11, -11), (-11, -11)) > far
+    assert asked[0] == (
+        "When?",
         (
-            "When?",
-            (
-                "Harbour of Gwadar. The harbour opened in 2007. Its cranes came from China.",
-                "Trains to Quetta. The railway was closed for repairs.",
-            ),
+            "Harbour of Gwadar. The harbour opened in 2007. Its cranes came from China.",
+            "Trains to Quetta. The railway was closed for repairs.",
         ),
-        ("When?", tuple(sentence.text for sentence in FOUND)),
-    ]
+    )
 
 
 def test_without_evidence_nothing_is_answerable() -> None:
-    assert answerable("When?", [], lambda question, texts: np.zeros(0, dtype=np.float32)) == 0
+    nothing = np.zeros(0, dtype=np.float32)
+    assert answerable("When?", [], nothing, lambda question, texts: nothing) == 0
 
 
 def test_a_word_that_no_article_holds_is_the_reason() -> None:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from index.article import Article
 from index.search import Index
 from rag.answer import EvidenceSentence
-from rag.evidence import select
+from rag.evidence import select, to_read
 
 ARTICLES = {
     "gwadar": "The harbour of Gwadar was opened in 2007. Its cranes came from China. A school stands nearby. "
@@ -143,3 +145,42 @@ def test_a_corrected_copy_is_no_copy(corpus: Index, write: Callable[..., Path], 
     corpus.add([folder])
     texts = [e.text for e in choose(corpus, "How much did the repairs of the bridge cost?", 400)]
     assert sorted(texts) == [told.format(14), told.format(17)]
+
+
+def sentences(*texts_of_articles: Sequence[str]) -> tuple[EvidenceSentence, ...]:
+    found: list[EvidenceSentence] = []
+    for n, texts in enumerate(texts_of_articles):
+        article, start = Article(f"a{n}", "T", " ".join(texts)), 0
+        for position, text in enumerate(texts):
+            found.append(EvidenceSentence(len(found) + 1, article, position, start, start + len(text), 1.0))
+            start += len(text) + 1
+    return tuple(found)
+
+
+def read(question: str, found: Sequence[EvidenceSentence], *relevance: float, budget: int) -> list[int]:
+    logits = np.array(relevance, dtype=np.float32)
+    return [e.number for e in to_read(question, found, logits, count, budget)]
+
+
+def test_the_model_reads_what_answers_best_in_order_and_under_its_number() -> None:
+    found = sentences(["One two.", "Three four."], ["Five six.", "Seven eight."])
+    # Of 105, 70 are read: two headers (24 each) and three sentences (2 words and 4 each) take 66, a fourth 72.
+    assert read("When?", found, -11, 3, 9, 8, budget=105) == [2, 3, 4]
+    assert read("When?", found, -11, 3, 9, 8, budget=109) == [1, 2, 3, 4]
+
+
+def test_the_score_decides_where_nothing_is_more_relevant() -> None:
+    low, high = sentences(["One two.", "Three four."])
+    assert read("When?", [low, replace(high, score=1.5)], 2, 2, budget=45) == [2]
+    assert read("When?", [low, replace(high, score=1.5)], 9, -9, budget=45) == [1]
+
+
+def test_a_question_that_compares_has_several_articles_read() -> None:
+    found = sentences(["One two.", "Three four.", "Five six."], ["Seven eight."])
+    assert read("What happened?", found, 9, 8, 7, 6, budget=90) == [1, 2, 3]
+    assert 4 in read("How do the articles differ?", found, 9, 8, 7, 6, budget=90)
+
+
+def test_something_is_read_whatever_it_costs_and_nothing_of_nothing() -> None:
+    assert read("When?", sentences(["One two.", "Three four."]), 1, 2, budget=1) == [2]
+    assert read("When?", [], budget=100) == []

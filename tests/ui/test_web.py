@@ -165,7 +165,7 @@ def test_second_turn_keeps_the_first_and_what_was_open_in_it(watched: Watched) -
     expect(page.get_by_text("Nearest passages")).to_be_visible()
     first = page.locator("#finished .turn").first
     expect(first).to_contain_text("The council voted 7–2")
-    first.get_by_text("4 sentences it was written from").click()
+    first.get_by_text("4 sentences found for it").click()
     fold = first.get_by_role("button", name="The ferry line said")
     expect(fold).to_be_visible()
     watched.ask("And again unknown?")
