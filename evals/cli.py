@@ -18,6 +18,7 @@ from tqdm import tqdm
 from evals import benchmark_tables as tables
 from evals import compare as comparing
 from evals import gate as gating
+from evals import reading_check
 from evals import report as reports
 from evals import retrieval as finding
 from evals import sweep as sweeping
@@ -187,6 +188,22 @@ def report(name: str, out: Path | None, against: str | None) -> None:
     if against and out.suffix != ".html":
         raise click.UsageError("--against needs a report in HTML")
     _write(out, record, load(against, home) if against else None)
+    click.echo(f"{out} is written.", err=True)
+
+
+@command.command("supported", epilog="Example: dateline eval supported after --n 60 --out to-read.md")
+@click.argument("name", metavar="RUN")
+@click.option("--n", default=60, show_default=True, type=click.IntRange(1), help="How many sentences.")
+@click.option("--out", type=_path, help="Where to write them: .md; to the terminal if left away.")
+def supported(name: str, n: int, out: Path | None) -> None:
+    """Draw sentences that RUN, a name or a file, shows as supported, with their quotations, for a reader to judge."""
+    record = load(name, load_settings().home)
+    listed = reading_check.to_markdown(record, reading_check.draw(record, n))
+    if not out:
+        click.echo(_safe(listed))
+        return
+    _check_target(out, (".md",))
+    write_whole(out, listed)
     click.echo(f"{out} is written.", err=True)
 
 

@@ -324,3 +324,13 @@ def test_every_command_helps_with_an_example(run: Run, name: str) -> None:
     assert ran.code == 0
     assert f"Example: dateline eval {name}" in ran.out
     assert name in run("--help").out
+
+
+def test_supported_sentences_are_listed_for_a_reader(run: Run, two: Any, tmp_path: Path) -> None:
+    ran = run("supported", "before", "--n", "3")
+    assert ran.code == 0
+    assert ran.out.count("Verdict:") == 3
+    out = tmp_path / "to-read.md"
+    assert run("supported", "before", "--n", "3", "--out", out).code == 0
+    assert out.read_text(encoding="utf-8").strip() == ran.out.strip()
+    assert ".md" in run("supported", "before", "--out", tmp_path / "to-read.txt").err
