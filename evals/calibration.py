@@ -14,14 +14,16 @@ import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from evals.benchmark_sets import VARIABLE, Claim, Half, benchmarks_folder, corpus_tasks, pick, wice_claims
+from evals.metrics import area_under_roc
 from evals.run import indexed
 from index.errors import DatelineError, GoldError
 from index.relevance import bundled
@@ -39,6 +41,7 @@ DECLINING_SETS = ("clapnq", "news-2024")
 LABELS = ("supported", "partially_supported", "not_supported")
 _HELD = "held"  # share of the claim's terms in the best three sentences: tells partial from unsupported
 _COLUMNS = ("set", "label", *FEATURES, _HELD)
+_DECLINING = ("set", "answerable", "best", "sentences")
 _DIGITS = 4
 
 _RIDGE = 2.0  # of the squared weights of standardised features
@@ -48,6 +51,7 @@ _THRESHOLDS = np.round(np.arange(0.2, 0.8, 0.01), 2)
 _WANTED_F1, _WANTED_ACCURACY = 0.62, 0.78  # the threshold is chosen for whichever of them is further off
 
 Floats = npt.NDArray[np.float64]
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +109,21 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 def read_rows(path: Path) -> list[Row]:
     """Raises `GoldError` for a file that is not there or has other columns or values than it should."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise GoldError(f"{path} has the columns {reader.fieldnames}; it should have {', '.join(_COLUMNS)}.")
-            rows = [Row(r["set"], r["label"], {name: float(r[name]) for name in _COLUMNS[2:]}) for r in reader]
-    except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
-        raise GoldError(f"{path} can't be read: {error}. Take it from the repository again.") from error
+    rows = _read(path, _COLUMNS, lambda r: Row(r["set"], r["label"], {name: float(r[name]) for name in _COLUMNS[2:]}))
     if unknown := {row.label for row in rows} - set(LABELS):
         raise GoldError(f"{path} has the labels {', '.join(sorted(unknown))}; known are {', '.join(LABELS)}.")
     return rows
+
+
+def _read(path: Path, columns: Sequence[str], row: Callable[[dict[str, str]], _Row]) -> list[_Row]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != tuple(columns):
+                raise GoldError(f"{path} has the columns {reader.fieldnames}; it should have {', '.join(columns)}.")
+            return [row(each) for each in reader]
+    except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
+        raise GoldError(f"{path} can't be read: {error}. Take it from the repository again.") from error
 
 
 def fit_support(rows: Sequence[Row]) -> Fit:
@@ -135,14 +143,6 @@ def fit_support(rows: Sequence[Row]) -> Fit:
         accuracy=float(marks[best][1]),
         auc=float(np.mean([area_under_roc(p, is_supported) for p in left_out])),
     )
-
-
-def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
-    """Probability that a positive one has the higher score; ties count half. Half where all are of one kind."""
-    if positive.all() or not positive.any():
-        return 0.5
-    above = scores[positive][:, None] - scores[~positive][None, :]
-    return float(np.mean((above > 0) + 0.5 * (above == 0)))
 
 
 def _partial_threshold(rows: Sequence[Row]) -> float:
@@ -235,14 +235,18 @@ def declining_rows(folder: Path, settings: Settings) -> list[tuple[str, int, flo
 
 
 def fit_declining(path: Path) -> tuple[float, float, float]:
-    """Offset and weights of the two relevances; each set and each kind of question counts the same."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    kinds = [(row["set"], row["answerable"]) for row in rows]
-    counts = Counter(kinds)
-    counted = np.array([len(rows) / len(counts) / counts[kind] for kind in kinds])
-    values = np.array([[float(row["best"]), float(row["sentences"])] for row in rows])
-    offset, (best, sentences) = _raw(values, np.array([row["answerable"] == "1" for row in rows]), counted)
+    """Offset and weights of the two relevances; each set and each kind of question counts the same.
+
+    Raises:
+        GoldError: the file is not there, or has other columns or values than it should.
+    """
+    rows = _read(
+        path, _DECLINING, lambda r: (r["set"], r["answerable"] == "1", float(r["best"]), float(r["sentences"]))
+    )
+    counts = Counter((name, answerable) for name, answerable, _, _ in rows)
+    counted = np.array([len(rows) / len(counts) / counts[name, answerable] for name, answerable, _, _ in rows])
+    values = np.array([relevances for _, _, *relevances in rows])
+    offset, (best, sentences) = _raw(values, np.array([answerable for _, answerable, _, _ in rows]), counted)
     return round(offset, _DIGITS), round(float(best), _DIGITS), round(float(sentences), _DIGITS)
 
 
@@ -258,7 +262,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
                 found = declining_rows(benchmarks_folder(environ, DECLINING_SETS), load_settings())
                 with DECLINING_ROWS.open("w", encoding="utf-8", newline="") as file:
                     writer = csv.writer(file, lineterminator="\n")
-                    writer.writerows([("set", "answerable", "best", "sentences"), *found])
+                    writer.writerows([_DECLINING, *found])
             print("OFFSET, BEST, SENTENCES = {}, {}, {}".format(*fit_declining(DECLINING_ROWS)))
         else:
             print("What should be fitted? Known are: support, declining", file=sys.stderr)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 
@@ -249,6 +250,14 @@ def _token_f1(answer: Counter[str], gold: Counter[str]) -> float:
 
 
 # A run: `confidences` (0…1) and `right` (0…1, mostly 0 or 1) of all its answers, in the same order.
+
+
+def area_under_roc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
+    """Probability that a positive one has the higher score; ties count half. Half where all are of one kind."""
+    if positive.all() or not positive.any():
+        return 0.5
+    above = scores[positive][:, None] - scores[~positive][None, :]
+    return float(np.mean((above > 0) + 0.5 * (above == 0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from index.words import STOP_WORDS, content_stems, fold
+from rag.specifics import MONTH_OF, MONTHS, TENS, UNITS
 
 _ABOUT = 0.15  # "about 40" reaches from 34 to 46
 _ROUND = 0.05  # a round number from 100 on is a rounded one: 1,200 may be 1,234
 
-_WORD_VALUES = {
-    word: value
-    for value, word in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split(),
-        start=2,
-    )
-} | {
-    word: 10 * value for value, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)
-}  # not "one", which mostly counts nothing
+_WORD_VALUES = {  # not "one", which mostly counts nothing
+    **{word: n for n, word in enumerate(UNITS) if n > 1},
+    **{word: 10 * n for n, word in enumerate(TENS, start=2)},
+}
 _SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "m": 1e6, "bn": 1e9}
 _CURRENCIES = {
     "$": "dollar", "us$": "dollar", "€": "euro", "£": "pound", "dollars": "dollar", "dollar": "dollar", "euros": "euro",
@@ -50,15 +45,7 @@ _NUMBER = re.compile(
 )
 # "6-4", "Q1", "S17E01", "46th" and the like name or score something and count nothing.
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "january,jan february,feb march,mar april,apr may june,jun july,jul august,aug september,sep,sept october,oct "
-        "november,nov december,dec".split(),
-        start=1,
-    )
-    for name in names.split(",")
-}
+_MONTHS = {written: MONTHS.index(month) + 1 for written, month in MONTH_OF.items()}
 _MONTH = "|".join(sorted((name.title() for name in _MONTHS), key=len, reverse=True))
 _YEAR = r"(?:1[89]|20)\d\d"
 _DAY = r"(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"

@@ -11,19 +11,19 @@ from functools import lru_cache
 
 from index.words import STOP_WORDS, fold, stem, words
 
-_UNITS = (
+UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
 ).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _RANKS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 # "One", "first" and "second" are seldom counts: "one of the first", "a second look".
 _WORD_VALUES = {
-    **{word: n for n, word in enumerate(_UNITS) if word != "one"},
-    **{word: 10 * n for n, word in enumerate(_TENS, start=2)},
+    **{word: n for n, word in enumerate(UNITS) if word != "one"},
+    **{word: 10 * n for n, word in enumerate(TENS, start=2)},
     **{word: n for n, word in enumerate(_RANKS, start=3)},
 }
-_ONES = {word: n for n, word in enumerate(_UNITS[:10]) if n}
+_ONES = {word: n for n, word in enumerate(UNITS[:10]) if n}
 _SCALES = {
     **dict.fromkeys(("hundred", "hundreds"), 100),
     **dict.fromkeys(("thousand", "thousands", "k"), 1_000),
@@ -31,8 +31,8 @@ _SCALES = {
     **dict.fromkeys(("billion", "billions", "bn"), 1_000_000_000),
     **dict.fromkeys(("trillion", "trillions", "tn"), 1_000_000_000_000),
 }
-_MONTHS = "january february march april may june july august september october november december".split()
-_MONTH_OF = {short: month for month in _MONTHS for short in (month, month[:3])} | {"sept": "september"}
+MONTHS = "january february march april may june july august september october november december".split()
+MONTH_OF = {short: month for month in MONTHS for short in (month, month[:3])} | {"sept": "september"}
 _MOST_DIGITS = 15  # of what is still a quantity; a longer run is kept as it stands
 
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
@@ -42,7 +42,7 @@ _WORDS = re.compile(r"[a-z]+")
 _SHORT_RANGE = re.compile(r"\b(\d{2})(\d{2})\s?[-–/]\s?(\d{2})\b(?![-–/]\d)")  # 2005–06: both years
 _ISO_DAY = re.compile(r"\b\d{4}-(0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b")
 # Without a capital, "may" and "march" are verbs.
-_MONTH = re.compile(rf"\b({'|'.join(written for name in _MONTH_OF for written in (name.title(), name.upper()))})\b")
+_MONTH = re.compile(rf"\b({'|'.join(written for name in MONTH_OF for written in (name.title(), name.upper()))})\b")
 _NAME = re.compile(r"(?<![.!?“\"'] )(?<!^)\b[A-Z][\w’'-]*")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{1,400})[”\"]")
 _LEAST_QUOTED = 3  # words; fewer are a title or a nickname, which its capitals or its words stand for
@@ -57,14 +57,14 @@ def numbers(text: str) -> frozenset[str]:
 
 def months(text: str) -> frozenset[str]:
     """The months of a text by their stems, from `October`, `Oct.` and `2004-10-19` alike."""
-    named = {_MONTH_OF[name.lower()] for name in _MONTH.findall(text)}
-    return frozenset(stem(month) for month in named | {_MONTHS[int(n) - 1] for n in _ISO_DAY.findall(text)})
+    named = {MONTH_OF[name.lower()] for name in _MONTH.findall(text)}
+    return frozenset(stem(month) for month in named | {MONTHS[int(n) - 1] for n in _ISO_DAY.findall(text)})
 
 
 def names(text: str) -> frozenset[str]:
     """The stems of words that are written with a capital inside a sentence, numbers and months excepted."""
     found = {word for name in _NAME.findall(text) for word in re.findall(r"\w+", fold(name))}
-    return frozenset(stem(word) for word in found - STOP_WORDS - _MONTH_OF.keys() if not is_number_word(word))
+    return frozenset(stem(word) for word in found - STOP_WORDS - MONTH_OF.keys() if not is_number_word(word))
 
 
 def is_number_word(word: str) -> bool:
@@ -95,9 +95,9 @@ def _spelt_out(found: list[str]) -> set[str]:
         if (value := _WORD_VALUES.get(word)) is None:
             continue
         after = found[n + 1] if n + 1 < len(found) else ""
-        if word in _TENS and after in _ONES:
+        if word in TENS and after in _ONES:
             value, after = value + _ONES[after], found[n + 2] if n + 2 < len(found) else ""
-        elif word in _ONES and n and found[n - 1] in _TENS:
+        elif word in _ONES and n and found[n - 1] in TENS:
             continue
         values.add(_plain(str(value), after if after in _SCALES and len(after) > 2 else ""))
     return values

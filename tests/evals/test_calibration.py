@@ -15,13 +15,13 @@ from evals.calibration import (
     LABELS,
     SUPPORT_ROWS,
     Row,
-    area_under_roc,
     fit_declining,
     fit_support,
     main,
     read_rows,
     support_rows,
 )
+from evals.metrics import area_under_roc
 from index.errors import GoldError
 from rag import support
 from rag.decline import BEST, OFFSET, SENTENCES, THRESHOLD
@@ -37,6 +37,16 @@ def test_the_kept_rows_give_the_constants_of_the_check_again() -> None:
 
 def test_the_kept_rows_give_the_constants_of_declining_again() -> None:
     assert fit_declining(DECLINING_ROWS) == pytest.approx((OFFSET, BEST, SENTENCES), abs=1e-3)
+
+
+def test_rows_of_declining_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "declining.csv"
+    path.write_text("set,answerable,best\n", encoding="utf-8")
+    with pytest.raises(GoldError, match="it should have set, answerable, best, sentences"):
+        fit_declining(path)
+    path.write_text("set,answerable,best,sentences\nclapnq,1,much,2\n", encoding="utf-8")
+    with pytest.raises(GoldError, match=r"declining\.csv can't be read: .*'much'"):
+        fit_declining(path)
 
 
 def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() -> None:
