@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -35,6 +35,7 @@ _BATCH = 8
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float32]]
+Score = Callable[[str, Sequence[str]], Scores]  # as Relevance.scores: question, texts → logits
 
 
 class Relevance:

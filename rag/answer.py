@@ -153,8 +153,8 @@ class Answer:
     `invented_markers` counts citations that the model made up and that were dropped.
     `when` holds the days that the question was taken to mean, if it says when.
     `disagreements` are the facts of the evidence that its articles tell differently.
-    `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that nothing
-    in the evidence carries; they are no part of the answer. `clarifying`: the text is a question back, no answer.
+    `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
+    part of the answer, see `rag.checking`. `clarifying`: the text is a question back, no answer.
     """
 
     question: str

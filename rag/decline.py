@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
-from index.relevance import Scores
+from index.relevance import Score, Scores
 from index.words import content_stems, content_words
 from rag.answer import EvidenceSentence, Refusal
 
@@ -36,8 +36,6 @@ _SAYS_SO = re.compile(
     r"|the \w+(?: \w+){0,3} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified)\b)",
     re.IGNORECASE,
 )
-Score = Callable[[str, Sequence[str]], Scores]
-
 _WORD = re.compile(r"[^\W_]+(?:[.,’'-][^\W_]+)*")
 
 
@@ -78,13 +76,13 @@ def relevances(
     return float(max(together.max(), alone[-1])), float(alone[-_BEST:].mean())
 
 
-def decide(written: str, bare: Sequence[bool], confidence: float) -> Decision:
+def decide(written: str, carried: bool, confidence: float) -> Decision:
     """Decide from the probability that the articles answer, what was written, and what that rests on.
 
     Args:
-        bare: for each sentence that was written, whether nothing in the evidence carries it.
+        carried: whether the evidence carries any sentence of it.
     """
-    if confidence < THRESHOLD or says_so(written) or all(bare):
+    if confidence < THRESHOLD or says_so(written) or not carried:
         return Decision(True, min(confidence, MOST_WHEN_DECLINED))
     return Decision(False, confidence)
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import prompts
 from index.article import Article
@@ -17,24 +17,20 @@ from index.relevance import bundled as bundled_relevance
 from index.search import Hit, Index, checked
 from index.settings import Settings
 from index.times import TimeHint, time_hint
-from rag import by_source, cite, conversation, decline, disagreement, evidence, nli, support
+from rag import by_source, checking, conversation, decline, disagreement, evidence, nli
 from rag.answer import (
     Answer,
-    AnswerSentence,
     EvidenceSentence,
     Models,
     Refusal,
-    Support,
     Timings,
     Turn,
     full_text,
 )
-from rag.attribution import restore_hedge
 from rag.by_source import BySource
 from rag.clarify import clarify
 from rag.decline import Decision
 from rag.llm import LLM, Usage
-from rag.nli import Entailment
 
 ANSWER_TOKENS = 220
 
@@ -154,10 +150,9 @@ class Assistant:
             read = evidence.to_read(standalone, found, relevance, self.llm.count, self.settings.evidence_tokens)
             text, usage = yield from self._write(_messages(standalone, read, asked), clock)
 
-        written, invented = _with_citations(text, standalone, found, self.nli)
-        bare = [not _is_carried(sentence) for sentence in written]
-        decision = Decision(False, 0.0) if back else decline.decide(text, bare, confidence)
-        sentences = () if decision.declined else tuple(filter(_is_carried, written))
+        written = checking.check(text, standalone, found, self.relevance.scores, self.nli)
+        decision = Decision(False, 0.0) if back else decline.decide(text, bool(written.sentences), confidence)
+        sentences = () if decision.declined else written.sentences
         yield Answered(
             Answer(
                 question=question,
@@ -171,11 +166,11 @@ class Assistant:
                 usage=usage,
                 models=Models(self.llm.name, self.index.embedder.fingerprint),
                 prompt=prompts.version(),
-                invented_markers=invented,
+                invented_markers=written.invented_markers,
                 when=when,
                 disagreements=disagreement.disagreements(standalone, found) if sentences else (),
                 refusal=self._refusal(standalone, found) if decision.declined else None,
-                removed=tuple(sentence.text for sentence in written if not _is_carried(sentence)),
+                removed=written.removed,
                 clarifying=bool(back),
             )
         )
@@ -253,35 +248,6 @@ def _messages(question: str, found: Sequence[EvidenceSentence], asked: str) -> l
     return prompts.render(
         "answer", evidence=evidence.shown(found), question=question, asked=f" (asked on {asked})" if asked else ""
     )
-
-
-def _with_citations(
-    text: str, question: str, found: Sequence[EvidenceSentence], model: Entailment | None
-) -> tuple[tuple[AnswerSentence, ...], int]:
-    marked = cite.read_markers(text)
-    known = {sentence.number for sentence in found}
-    invented = sum(number not in known for sentence in marked for number in sentence.numbers)
-    numbers = [support.supporting(sentence.text, question, sentence.numbers, found) for sentence in marked]
-    citations = cite.cite(numbers, found)
-    sentences = tuple(
-        _hedged(support.judged(sentence.text, question, cited, found, model))
-        for sentence, cited in zip(marked, citations, strict=True)
-    )
-    return sentences, invented
-
-
-def _hedged(sentence: AnswerSentence) -> AnswerSentence:
-    """The sentence, judged in the model's own words, with the "reportedly" that it lost of what it rests on."""
-    if not sentence.citations:
-        return sentence
-    first = sentence.citations[0]
-    quotes = [citation.quote for citation in sentence.citations]
-    return replace(sentence, text=restore_hedge(sentence.text, quotes, first.source or first.title))
-
-
-def _is_carried(sentence: AnswerSentence) -> bool:
-    """Whether a sentence may be shown: something in the evidence carries it, at least in part."""
-    return bool(sentence.citations) and sentence.support is not Support.UNSUPPORTED
 
 
 class _Clock:

@@ -47,21 +47,19 @@ def test_an_answer_is_not_taken_for_a_refusal(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "bare", "declined"),
+    ("written", "carried", "declined"),
     [
-        ("It opened in 2007.", [False], False),
-        ("It opened in 2007. It burned.", [False, True], False),
-        ("It burned.", [True], True),
-        ("It burned. It sank.", [True, True], True),
-        ("The articles do not say.", [True], True),
-        ("The articles do not say.", [False], True),
-        ("", [], True),
+        ("It opened in 2007.", True, False),
+        ("It burned.", False, True),
+        ("The articles do not say.", False, True),
+        ("The articles do not say.", True, True),
+        ("", False, True),
     ],
 )
 def test_the_decision_follows_what_was_written_and_what_it_rests_on(
-    written: str, bare: list[bool], declined: bool
+    written: str, carried: bool, declined: bool
 ) -> None:
-    decision = decide(written, bare, 0.7)
+    decision = decide(written, carried, 0.7)
     assert decision.declined is declined
     assert 0 <= decision.confidence <= 1
     if declined:
@@ -69,12 +67,12 @@ def test_the_decision_follows_what_was_written_and_what_it_rests_on(
 
 
 def test_below_the_threshold_it_is_declined_whatever_was_written() -> None:
-    assert decide("It opened in 2007.", [False], THRESHOLD - 0.01) == Decision(True, THRESHOLD - 0.01)
-    assert decide("It opened in 2007.", [False], THRESHOLD) == Decision(False, THRESHOLD)
+    assert decide("It opened in 2007.", True, THRESHOLD - 0.01) == Decision(True, THRESHOLD - 0.01)
+    assert decide("It opened in 2007.", True, THRESHOLD) == Decision(False, THRESHOLD)
 
 
 def test_what_is_declined_for_its_text_is_shown_as_doubtful() -> None:
-    assert decide("It burned.", [True], 0.9) == Decision(True, MOST_WHEN_DECLINED)
+    assert decide("It burned.", False, 0.9) == Decision(True, MOST_WHEN_DECLINED)
 
 
 HARBOUR = Article("h", "Harbour of Gwadar", "The harbour opened in 2007. Its cranes came from China.")
