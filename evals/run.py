@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -130,8 +131,8 @@ def determinants(settings: Settings, fingerprint: str, articles: Mapping[str, Ar
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that a record may show: those that shape an answer, without folders and the key."""
-    values = dataclasses.asdict(settings)
+    """The settings that a record may show: those that shape an answer, without folders, the key and a password."""
+    values = dataclasses.asdict(settings) | {"endpoint": re.sub(r"(?<=//)[^/@]*@", "", settings.endpoint)}
     return {name: value for name, value in values.items() if name not in ("home", "cache", "api_key")}
 
 

@@ -61,7 +61,12 @@ class LocalServer:
             if self.pid is not None:
                 return
             self.close()  # what a dead child left open
-            self._slots.mkdir(parents=True, exist_ok=True)
+            try:
+                self._slots.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ModelError(
+                    f"{self._slots} can't be made ({error.strerror}). Name another folder by DATELINE_CACHE."
+                ) from error
             self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long as the child)
             # -P keeps the current folder off the import path: a file of the user's can't stand in for ours.
             self._process = subprocess.Popen(
@@ -107,7 +112,10 @@ class LocalServer:
         Raises:
             ModelError: the model can't be loaded.
         """
-        status = self._model.stat()
+        try:
+            status = self._model.stat()
+        except OSError as error:
+            raise ModelError(f"The model {self._model} can't be read ({error.strerror}); `dateline model`.") from error
         key = json.dumps([str(self._model), status.st_size, status.st_mtime_ns, self._context_tokens, prefix])
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.slot"
         if not (self._slots / name).exists():
@@ -151,11 +159,17 @@ class LocalServer:
         return list(answer.raise_for_status().json())
 
     def close(self) -> None:
-        """End the child."""
-        with self._lock:
+        """End the child; one that another thread waits for while it loads is killed."""
+        if not self._lock.acquire(timeout=0.1):
+            if loading := self._process:
+                loading.kill()
+            self._lock.acquire()
+        try:
             process, self._process, self._address = self._process, None, ""
             if process is not None:
                 self._end(process)
+        finally:
+            self._lock.release()
 
     def _end(self, process: subprocess.Popen[str]) -> None:
         for pipe in (process.stdin, process.stdout):

@@ -19,7 +19,7 @@ import prompts
 from evals.gold import GoldQuestion, to_row, write_gold
 from evals.judge import Judge
 from evals.record import Record, from_json
-from evals.run import AnswerCache, AssistantAsker, ask_items, choose, determinants, indexed, run
+from evals.run import AnswerCache, AssistantAsker, ask_items, choose, determinants, indexed, plain_settings, run
 from index.embedding import Embedder
 from index.errors import GoldError, ModelError, QuestionError, ReadError
 from index.search import Hit, Index
@@ -436,3 +436,11 @@ def test_an_assistant_loads_no_model_before_there_is_something_to_ask(settings: 
     with AssistantAsker(dataclasses.replace(settings, home=tmp_path / "h")) as asker:
         assert asker.articles == {}
         assert asker._assistant.llm._server is None
+
+
+def test_a_record_holds_no_password_of_an_endpoint(settings: Settings) -> None:
+    configured = dataclasses.replace(settings, endpoint="http://ada:secret@gpu:8000/v1", api_key="key")
+    shown = plain_settings(configured)
+    assert shown["endpoint"] == "http://gpu:8000/v1"
+    assert "key" not in shown.values()
+    assert plain_settings(dataclasses.replace(settings, endpoint="http://gpu/v1@2"))["endpoint"] == "http://gpu/v1@2"

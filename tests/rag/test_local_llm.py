@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
 from rag.llm import LLM
-from rag.local_llm import LocalServer
+from rag.local_llm import START_SECONDS, LocalServer
 
 
 @pytest.fixture
@@ -103,3 +104,42 @@ def test_a_model_that_cannot_be_loaded_fails_the_answer(settings: Settings, garb
     with pytest.raises(ModelError, match="can't be loaded"):
         list(llm.write([Message("user", "Hello")], 5))
     llm.close()
+
+
+def test_a_cache_that_cannot_be_made_is_an_error_with_a_remedy(garbage: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    server = LocalServer(garbage, "garbage", 512, tmp_path / "file" / "prefixes")
+    with pytest.raises(ModelError, match=r"prefixes can't be made.*DATELINE_CACHE"):
+        server.start()
+
+
+def test_a_model_file_that_is_gone_is_an_error_with_a_remedy(server: LocalServer, garbage: Path) -> None:
+    garbage.unlink()
+    with pytest.raises(ModelError, match=r"garbage\.gguf can't be read.*dateline model"):
+        server.warm([{"role": "system", "content": "Be brief."}])
+
+
+def test_closing_does_not_wait_for_a_model_that_loads(tmp_path: Path) -> None:
+    model = tmp_path / "slow.gguf"
+    os.mkfifo(model)  # whoever opens it waits for somebody to write
+    server = LocalServer(model, "slow", 512, tmp_path / "slots")
+    failed: list[ModelError] = []
+
+    def use() -> None:
+        try:
+            server.address  # noqa: B018 (waits)
+        except ModelError as error:
+            failed.append(error)
+
+    using = threading.Thread(target=use)
+    using.start()
+    while server.pid is None:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    closing = threading.Thread(target=server.close)
+    closing.start()
+    closing.join(timeout=START_SECONDS / 4)
+    assert not closing.is_alive()
+    using.join(timeout=START_SECONDS / 4)
+    assert failed
+    assert server.pid is None
