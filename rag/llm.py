@@ -50,6 +50,7 @@ class LLM:
         self._settings = settings
         self._server: LocalServer | None = None
         self._prefix: list[dict[str, str]] = []
+        self._preparing = threading.Lock()
         self._warming = threading.Lock()
         self._warmed = False
         self._free_slots: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -99,10 +100,11 @@ class LLM:
     @property
     def local_server(self) -> LocalServer:
         """The embedded server, started or not."""
-        if self._server is None:
-            slots = self._settings.cache / "prefixes"
-            self._server = LocalServer(prepare(self._settings), self.name, self.context_tokens, slots)
-        return self._server
+        with self._preparing:  # two who ask first at once get the same
+            if self._server is None:
+                slots = self._settings.cache / "prefixes"
+                self._server = LocalServer(prepare(self._settings), self.name, self.context_tokens, slots)
+            return self._server
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, by the model's own tokenizer; by tiktoken's o200k for an endpoint."""

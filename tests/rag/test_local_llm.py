@@ -143,3 +143,22 @@ def test_closing_does_not_wait_for_a_model_that_loads(tmp_path: Path) -> None:
     using.join(timeout=START_SECONDS / 4)
     assert failed
     assert server.pid is None
+
+
+def test_two_who_ask_first_at_once_share_one_server(
+    settings: Settings, garbage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(_: Settings) -> Path:
+        time.sleep(0.2)
+        return garbage
+
+    monkeypatch.setattr("rag.llm.prepare", prepare)
+    llm = LLM(dataclasses.replace(settings, model=str(garbage)))
+    servers: list[LocalServer] = []
+    asking = [threading.Thread(target=lambda: servers.append(llm.local_server)) for _ in range(2)]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    assert len(servers) == 2
+    assert servers[0] is servers[1]
