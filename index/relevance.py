@@ -55,6 +55,8 @@ class Relevance:
         with the texts beside it.
         """
         found = np.zeros(len(texts), dtype=np.float32)
+        if not texts:
+            return found
         with self._lock:
             pairs = self._tokenizer.encode_batch([(question, text) for text in texts])
             by_length = sorted(range(len(texts)), key=lambda n: len(pairs[n].ids))

@@ -30,7 +30,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSentence:
-    """A sentence that the model is given to read, under its `number` in the prompt (from 1).
+    """A sentence that was found; the best of them the model reads, under their `number` (from 1).
 
     `sentence` is its position in the article; `text` is `article.text[start:end]`; `score` says how well it answers
     to the question and compares only within one evidence.
@@ -153,6 +153,7 @@ class Answer:
     `invented_markers` counts citations that the model made up and that were dropped.
     `when` holds the days that the question was taken to mean, if it says when.
     `disagreements` are the facts of the evidence that its articles tell differently.
+    `read` are the numbers of the evidence sentences that the model got to read, none where it was not asked.
     `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
     part of the answer, see `rag.checking`. `clarifying`: the text is a question back, no answer.
     """
@@ -174,6 +175,7 @@ class Answer:
     refusal: Refusal | None = None
     removed: tuple[str, ...] = ()
     clarifying: bool = False
+    read: tuple[int, ...] = ()
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -214,6 +216,7 @@ class Answer:
             else None,
             "removed": list(self.removed),
             "clarifying": self.clarifying,
+            "read": list(self.read),
         }
 
     def to_markdown(self) -> str:

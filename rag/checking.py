@@ -11,30 +11,44 @@ from rag.answer import AnswerSentence, EvidenceSentence, Support
 from rag.attribution import restore_hedge
 from rag.nli import Entailment
 
-_BESIDE_THE_QUESTION = -9.0  # the relevance, a logit, up to which a text has nothing to do with a question
+# The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
+_BESIDE_THE_QUESTION = -9.0
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the model wrote: the sentences to show, the texts of the others, and how many markers pointed nowhere."""
+    """What the model wrote: all sentences as it wrote them (`texts`), those to show, those that were taken out, and how
+    many markers pointed at nothing that it had read."""
 
+    texts: tuple[str, ...]
     sentences: tuple[AnswerSentence, ...]
     removed: tuple[str, ...]
     invented_markers: int
 
 
 def check(
-    text: str, question: str, evidence: Sequence[EvidenceSentence], score: Score, nli: Entailment | None = None
+    text: str,
+    question: str,
+    evidence: Sequence[EvidenceSentence],
+    read: Sequence[EvidenceSentence],
+    score: Score,
+    nli: Entailment | None = None,
 ) -> Checked:
     """Each sentence of the model's text with the evidence that carries it; what may not be shown is taken out.
 
     Args:
+        evidence: all that was found; what carries a sentence is cited, whether the model read it or not.
+        read: what the model got to read, at which alone its markers can point.
         score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it.
         nli: judges support in place of the words; see `rag.support.check`.
     """
     marked = cite.read_markers(text)
-    known = {sentence.number for sentence in evidence}
-    numbers = [support.supporting(sentence.text, question, sentence.numbers, evidence) for sentence in marked]
+    known = {sentence.number for sentence in read}
+    pointed = [[number for number in sentence.numbers if number in known] for sentence in marked]
+    numbers = [
+        support.supporting(sentence.text, question, named, evidence)
+        for sentence, named in zip(marked, pointed, strict=True)
+    ]
     written = [
         support.judged(sentence.text, question, cited, evidence, nli)
         for sentence, cited in zip(marked, cite.cite(numbers, evidence), strict=True)
@@ -43,9 +57,10 @@ def check(
     # Cited once more: the numbers of citations run on where a sentence was taken out.
     citations = cite.cite([numbers[n] for n in shown], evidence)
     return Checked(
+        tuple(sentence.text for sentence in marked),
         tuple(_hedged(replace(written[n], citations=cited)) for n, cited in zip(shown, citations, strict=True)),
         tuple(sentence.text for n, sentence in enumerate(written) if n not in shown),
-        sum(number not in known for sentence in marked for number in sentence.numbers),
+        sum(len(sentence.numbers) - len(named) for sentence, named in zip(marked, pointed, strict=True)),
     )
 
 
@@ -58,7 +73,9 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score) -> li
     carried = [n for n, each in enumerate(written) if each.citations and each.support is not Support.UNSUPPORTED]
     shown = carried[:1]
     articles = {citation.article for n in shown for citation in written[n].citations}
-    for n, relevance in zip(carried[1:], score(question, [written[n].text for n in carried[1:]]), strict=True):
+    # With the title of what it rests on: "They cost 17 million euros" alone is about nothing.
+    told = [f"{written[n].citations[0].title}. {written[n].text}" for n in carried[1:]]
+    for n, relevance in zip(carried[1:], score(question, told), strict=True):
         own = {citation.article for citation in written[n].citations}
         if own & articles or relevance > _BESIDE_THE_QUESTION:
             shown.append(n)

@@ -1,4 +1,4 @@
-"""Hits → evidence: the few sentences worth reading, within a token budget.
+"""Hits → evidence: the few sentences worth reading, within a token budget, and the best of them for the model.
 
 A small model on a laptop reads about 80 tokens a second, so evidence is sentences and not pages.
 """
@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -36,7 +36,7 @@ _RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
 _SAME = 0.8  # share of common words from which two sentences say the same
 _MOST_OF_ONE = 0.5  # of the budget that one article may take where the question compares
-_READ = 2 / 3  # of the budget that the model gets to read; it errs less over fewer and better sentences
+_READ_SHARE = 2 / 3  # of the budget that the model gets to read; it errs less over fewer and better sentences
 _RELEVANCE_WEIGHT = 0.05  # a sentence's relevance, a logit, beside its score
 _HEADER_TOKENS = 24  # what an article's header takes in the prompt, about
 _NUMBER_TOKENS = 4  # "[12] " and the line break
@@ -136,9 +136,13 @@ def to_read(
         budget: that of `select`, of which they take a part.
     """
     scores = [e.score + _RELEVANCE_WEIGHT * logit for e, logit in zip(evidence, relevance.tolist(), strict=True)]
+    for n, (one, following) in enumerate(pairwise(evidence)):
+        goes_on = one.article.id == following.article.id and one.sentence + 1 == following.sentence
+        if goes_on and _REFERS_BACK.match(following.text):  # as in `_with_antecedents`
+            scores[n] = max(scores[n], _NEIGHBOUR_SHARE * scores[n + 1])
     ranked = [evidence[n] for n in sorted(range(len(evidence)), key=lambda n: -scores[n])]
     most_of_one = _MOST_OF_ONE if _COMPARES.search(question) else 1
-    chosen = _within_budget(ranked, count, _READ * budget, _READ * budget * most_of_one)
+    chosen = _within_budget(ranked, count, _READ_SHARE * budget, _READ_SHARE * budget * most_of_one)
     return tuple(sorted(chosen, key=lambda e: e.number))
 
 

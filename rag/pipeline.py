@@ -22,7 +22,6 @@ from rag.answer import (
     Answer,
     EvidenceSentence,
     Models,
-    Refusal,
     Timings,
     Turn,
     full_text,
@@ -143,14 +142,12 @@ class Assistant:
         yield EvidenceFound(found, clock.ms("evidence"), when)
 
         back = clarify(question, history, found)
-        relevance = self.relevance.scores(standalone, [sentence.text for sentence in found])
-        confidence = 0.0 if back else decline.answerable(standalone, found, relevance, self.relevance.scores)
+        confidence, read = (0.0, ()) if back else self._weigh(standalone, found)
         text, usage = "", Usage()
-        if confidence >= decline.THRESHOLD:
-            read = evidence.to_read(standalone, found, relevance, self.llm.count, self.settings.evidence_tokens)
+        if read:
             text, usage = yield from self._write(_messages(standalone, read, asked), clock)
 
-        written = checking.check(text, standalone, found, self.relevance.scores, self.nli)
+        written = checking.check(text, standalone, found, read, self.relevance.scores, self.nli)
         decision = Decision(False, 0.0) if back else decline.decide(text, bool(written.sentences), confidence)
         sentences = () if decision.declined else written.sentences
         yield Answered(
@@ -169,9 +166,12 @@ class Assistant:
                 invented_markers=written.invented_markers,
                 when=when,
                 disagreements=disagreement.disagreements(standalone, found) if sentences else (),
-                refusal=self._refusal(standalone, found) if decision.declined else None,
-                removed=written.removed,
+                refusal=decline.explain(standalone, found, self.index.unheard(standalone))
+                if decision.declined
+                else None,
+                removed=written.texts if decision.declined else written.removed,
                 clarifying=bool(back),
+                read=tuple(sentence.number for sentence in read),
             )
         )
 
@@ -196,8 +196,14 @@ class Assistant:
         vector = self.index.embedder.query(question)
         return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
 
-    def _refusal(self, question: str, found: Sequence[EvidenceSentence]) -> Refusal:
-        return decline.explain(question, found, self.index.unheard(question))
+    def _weigh(self, question: str, found: Sequence[EvidenceSentence]) -> tuple[float, tuple[EvidenceSentence, ...]]:
+        """How probably the evidence answers, and what the model reads of it: nothing if that is too little."""
+        score = self.relevance.scores
+        relevance = score(question, [sentence.text for sentence in found])
+        confidence = decline.answerable(question, found, relevance, score)
+        if confidence < decline.THRESHOLD:
+            return confidence, ()
+        return confidence, evidence.to_read(question, found, relevance, self.llm.count, self.settings.evidence_tokens)
 
     def _write(
         self, messages: Sequence[prompts.Message], clock: _Clock

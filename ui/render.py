@@ -155,7 +155,7 @@ def shelf_html(rows: Sequence[ArticleRow]) -> str:
 
 def _supported(answer: Answer) -> str:
     said = f'{_when(answer)}<div class="words">{_sentences(answer)}</div>'
-    return f"{said}{_differences(answer.disagreements)}{_sources(_citations(answer.sentences))}{_read(answer)}"
+    return f"{said}{_differences(answer.disagreements)}{_sources(_citations(answer.sentences))}{_found(answer)}"
 
 
 def _differences(disagreements: Sequence[Disagreement]) -> str:
@@ -243,7 +243,7 @@ def _source(citation: Citation) -> str:
     )
 
 
-def _read(answer: Answer) -> str:
+def _found(answer: Answer) -> str:
     if not answer.evidence:
         return ""
     # Without numbers: these are the model's own, and would clash with the citations' above.
@@ -261,7 +261,9 @@ def _key(answer: Answer) -> str:
 
 def _figures(answer: Answer) -> str:
     timings = answer.timings
-    parts = [f"{_count(len(answer.evidence), 'sentence')} read"]
+    parts = [f"{_count(len(answer.evidence), 'sentence')} found"]
+    if answer.read:
+        parts.append(f"{len(answer.read)} read")
     if timings.first_word_ms is not None:
         parts.append(f"first word {_seconds(timings.first_word_ms)}")
     parts.append(_seconds(timings.total_ms))

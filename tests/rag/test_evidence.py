@@ -10,7 +10,7 @@ import pytest
 from index.article import Article
 from index.search import Index
 from rag.answer import EvidenceSentence
-from rag.evidence import select, to_read
+from rag.evidence import select, shown, to_read
 
 ARTICLES = {
     "gwadar": "The harbour of Gwadar was opened in 2007. Its cranes came from China. A school stands nearby. "
@@ -184,3 +184,21 @@ def test_a_question_that_compares_has_several_articles_read() -> None:
 def test_something_is_read_whatever_it_costs_and_nothing_of_nothing() -> None:
     assert read("When?", sentences(["One two.", "Three four."]), 1, 2, budget=1) == [2]
     assert read("When?", [], budget=100) == []
+
+
+def test_what_is_read_brings_the_sentence_that_says_who() -> None:
+    found = sentences(["Ada Holm is the mayor.", "She opened it.", "Rain fell there.", "It was wet."])
+    assert read("Who opened it?", found, -11, 9, -3, -11, budget=66) == [1, 2]
+
+
+def test_evidence_is_shown_by_article_with_source_and_day() -> None:
+    port = Article("p", "The port", "It opened.\nIt closed.", source="Coast Weekly", published="2024-05-01")
+    trains = Article("t", "Trains", "One two.")
+    found = [
+        EvidenceSentence(1, port, 0, 0, 10, 1.0),
+        EvidenceSentence(3, port, 1, 11, 21, 1.0),
+        EvidenceSentence(4, trains, 0, 0, 8, 1.0),
+    ]
+    assert shown(found) == (
+        "Article: The port (Coast Weekly, 2024-05-01)\n[1] It opened.\n[3] It closed.\n\nArticle: Trains\n[4] One two."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -128,6 +129,7 @@ def test_the_model_reads_numbered_sentences_under_their_articles_and_the_questio
     said = prompt[-1].content
     assert "Article: The port of Gwadar (Coast Weekly, 2024-05-01)" in said
     assert "Article: Trains\n" in said
+    assert answer.read == tuple(e.number for e in answer.evidence), "all of it fits"
     for e in answer.evidence:
         assert f"[{e.number}] {e.text}" in said
     assert QUESTION in said
@@ -186,11 +188,36 @@ def test_a_sentence_that_nothing_carries_is_taken_out_of_the_answer(assistant: A
     assert answer.refusal is None
 
 
-def test_a_question_about_nothing_named_is_asked_back(assistant: Assistant, model: Model) -> None:
+def test_what_was_written_beside_a_refusal_is_kept_for_programs(assistant: Assistant, model: Model) -> None:
+    carried = "The harbour of Gwadar was opened in 2007."
+    answer = ask(assistant, model, f"The articles do not say when. {carried} «opened in 2007.»")
+    assert answer.declined
+    assert answer.sentences == ()
+    assert answer.removed == ("The articles do not say when.", carried)
+
+
+def test_the_model_reads_the_best_of_what_is_found(assistant: Assistant, model: Model) -> None:
+    assistant.settings = dataclasses.replace(assistant.settings, evidence_tokens=110)
+    answer = assistant.ask(QUESTION)
+    said = model.prompts[0][-1].content
+    assert 0 < len(answer.read) < len(answer.evidence)
+    assert [f"[{e.number}] {e.text}" in said for e in answer.evidence] == [
+        e.number in answer.read for e in answer.evidence
+    ]
+    assert answer.to_json()["read"] == list(answer.read)
+
+
+def test_a_question_about_nothing_named_is_asked_back(
+    assistant: Assistant, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[str] = []
+    real = assistant.relevance.scores
+    monkeypatch.setattr(assistant.relevance, "scores", lambda q, texts: weighed.extend(texts) or real(q, texts))
     answer = assistant.ask("When was it opened?")
     assert answer.clarifying
     assert answer.text.endswith("?")
     assert (answer.declined, answer.sentences, answer.refusal, model.prompts) == (False, (), None, [])
+    assert weighed == []
 
 
 def test_cost_and_models_are_told(assistant: Assistant, model: Model) -> None:
