@@ -46,7 +46,7 @@ def _panel(name: str, curve: RiskCoverage, left: int) -> str:
     return (
         f'<g transform="translate({left})"><text class="head" x="12" y="20">{escape(name)}</text>'
         f'<text class="soft" x="12" y="38">share wrong; area {curve.area:.3f}</text>'
-        f'<g transform="translate(0 {_TOP})">{risk_coverage_plot(curve)}</g></g>'
+        f'<svg y="{_TOP}" width="{WIDTH}" height="{HEIGHT}">{risk_coverage_plot(curve)}</svg></g>'
     )
 
 

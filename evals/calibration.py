@@ -51,7 +51,7 @@ _THRESHOLDS = np.round(np.arange(0.2, 0.8, 0.01), 2)
 _WANTED_F1, _WANTED_ACCURACY = 0.62, 0.78  # the threshold is chosen for whichever of them is further off
 
 Floats = npt.NDArray[np.float64]
-_Row = TypeVar("_Row")
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,14 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def _read(path: Path, columns: Sequence[str], row: Callable[[dict[str, str]], _Row]) -> list[_Row]:
+def _read(path: Path, columns: Sequence[str], converted: Callable[[dict[str, str]], _Kept]) -> list[_Kept]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != tuple(columns):
                 raise GoldError(f"{path} has the columns {reader.fieldnames}; it should have {', '.join(columns)}.")
-            return [row(each) for each in reader]
-    except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
+            return [converted(each) for each in reader]
+    except (OSError, UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
         raise GoldError(f"{path} can't be read: {error}. Take it from the repository again.") from error
 
 
@@ -240,13 +240,13 @@ def fit_declining(path: Path) -> tuple[float, float, float]:
     Raises:
         GoldError: the file is not there, or has other columns or values than it should.
     """
-    rows = _read(
-        path, _DECLINING, lambda r: (r["set"], r["answerable"] == "1", float(r["best"]), float(r["sentences"]))
-    )
+    rows = _read(path, _DECLINING, lambda r: (r["set"], r["answerable"], float(r["best"]), float(r["sentences"])))
+    if {answerable for _, answerable, _, _ in rows} != {"0", "1"}:
+        raise GoldError(f"{path} should have rows that are answerable (1) and rows that are not (0), and no others.")
     counts = Counter((name, answerable) for name, answerable, _, _ in rows)
     counted = np.array([len(rows) / len(counts) / counts[name, answerable] for name, answerable, _, _ in rows])
     values = np.array([relevances for _, _, *relevances in rows])
-    offset, (best, sentences) = _raw(values, np.array([answerable for _, answerable, _, _ in rows]), counted)
+    offset, (best, sentences) = _raw(values, np.array([answerable == "1" for _, answerable, _, _ in rows]), counted)
     return round(offset, _DIGITS), round(float(best), _DIGITS), round(float(sentences), _DIGITS)
 
 

@@ -200,7 +200,7 @@ def supported(name: str, n: int, out: Path | None) -> None:
     record = load(name, load_settings().home)
     listed = reading_check.to_markdown(record, reading_check.draw(record, n))
     if not out:
-        click.echo(_safe(listed))
+        click.echo(_safe(listed), nl=False)
         return
     _check_target(out, (".md",))
     write_whole(out, listed)

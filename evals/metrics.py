@@ -249,7 +249,7 @@ def _token_f1(answer: Counter[str], gold: Counter[str]) -> float:
     return 2 * same / (answer.total() + gold.total()) if same else 0.0
 
 
-# A run: `confidences` (0…1) and `right` (0…1, mostly 0 or 1) of all its answers, in the same order.
+# Two kinds of scores
 
 
 def area_under_roc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
@@ -258,6 +258,9 @@ def area_under_roc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.boo
         return 0.5
     above = scores[positive][:, None] - scores[~positive][None, :]
     return float(np.mean((above > 0) + 0.5 * (above == 0)))
+
+
+# A run: `confidences` (0…1) and `right` (0…1, mostly 0 or 1) of all its answers, in the same order.
 
 
 @dataclass(frozen=True, slots=True)

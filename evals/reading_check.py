@@ -11,24 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from evals.record import Record
+from evals.wording import amount
+from index.errors import GoldError
 from rag.answer import Support
-from rag.export import escaped
+from rag.export import described, escaped
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A sentence of an answer that was shown as supported; each quotation with its article's title, source and date."""
+    """A sentence of an answer that was shown as supported, and its citations as a record holds them."""
 
     question: str
     sentence: str
-    quotations: tuple[tuple[str, str], ...]
+    citations: tuple[Mapping[str, Any], ...]
 
 
 def draw(record: Record, n: int) -> tuple[Drawn, ...]:
     """At most `n` supported sentences of a run, always the same of the same answers."""
     found = {
         hashlib.sha256(f"{item.id}/{place}".encode()).hexdigest(): Drawn(
-            item.standalone or item.question, sentence["text"], tuple(map(_quotation, sentence["citations"]))
+            item.standalone or item.question, sentence["text"], tuple(sentence["citations"])
         )
         for item in record.items
         if item.answer
@@ -39,15 +41,16 @@ def draw(record: Record, n: int) -> tuple[Drawn, ...]:
 
 
 def to_markdown(record: Record, drawn: Sequence[Drawn]) -> str:
-    """A numbered list to write a verdict under each sentence."""
-    about = f"{len(drawn)} sentences that the run {escaped(record.name)} shows as supported."
+    """A numbered list to write a verdict under each sentence.
+
+    Raises:
+        GoldError: nothing was drawn.
+    """
+    if not drawn:
+        raise GoldError(f"{record.name} shows no sentence as supported.")
+    about = f"{amount(len(drawn), 'sentence')} that the run {escaped(record.name)} shows as supported."
     asked = "Does what is quoted say all of the sentence, as an answer to the question? Write yes, or no and why."
     return "\n\n".join([about, asked, *(_entry(number, each) for number, each in enumerate(drawn, start=1))]) + "\n"
-
-
-def _quotation(citation: Mapping[str, Any]) -> tuple[str, str]:
-    about = (citation[name] for name in ("title", "source", "published"))
-    return citation["quote"], ", ".join(part for part in about if part)
 
 
 def _entry(number: int, drawn: Drawn) -> str:
@@ -55,7 +58,12 @@ def _entry(number: int, drawn: Drawn) -> str:
         f"### {number}",
         f"*{escaped(drawn.question)}*",
         f"**{escaped(drawn.sentence)}**",
-        *(f"> “{escaped(quote)}” ({escaped(about)})" for quote, about in drawn.quotations),
+        *map(_quotation, drawn.citations),
         "Verdict:",
     ]
     return "\n\n".join(lines)
+
+
+def _quotation(citation: Mapping[str, Any]) -> str:
+    about = described(*(citation[name] for name in ("title", "source", "author", "published")))
+    return f"> “{escaped(citation['quote'])}” — {about}"

@@ -33,7 +33,7 @@ _FAILED = {
     "retrieval": "Retrieval: no gold article is among the hits.",
     "evidence": "Evidence: a gold article was found, but neither a gold answer nor a gold sentence is in the evidence.",
     "refused": "Declining: the question is answerable, but it was declined.",
-    "reading": "Reading: what is needed is in the evidence, but what was written is not right.",
+    "reading": "Reading: what is needed is in the evidence, but what was written, from the best of it, is not right.",
     "citing": "Citing: a quotation is not the article's text, or no gold sentence is cited.",
     "answered": "Declining: the articles don't hold the answer, but the question was answered.",
 }

@@ -22,6 +22,7 @@ _MAX_GROWTH = 30  # words that a rewrite may add; more is an answer or a tale, n
 _SOME = 4  # content words; more say enough even where they speak of "the" thing
 _WHOLE = 7  # words of any kind; a question of so many is a sentence
 _FEW = 3  # content words; fewer, or no more without a verb, lean on what was said before
+
 Write = Callable[[Sequence[Message], int], str]
 
 _DETERMINER = r"(?:the|an?|this|that|every|each|my|our|your)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -87,7 +87,7 @@ def decide(written: str, carried: bool, confidence: float) -> Decision:
     return Decision(False, confidence)
 
 
-def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: frozenset[str] | set[str]) -> Refusal:
+def explain(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> Refusal:
     """What to tell a reader whose question was declined.
 
     Args:
@@ -102,9 +102,9 @@ def _told(sentences: Sequence[EvidenceSentence]) -> str:
     return f"{sentences[0].article.title}. {' '.join(sentence.text for sentence in sentences)}"
 
 
-def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: frozenset[str] | set[str]) -> str:
+def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[str]) -> str:
     asked = _asked(question)
-    if named := [word for word in asked if unheard.intersection(content_words(word))]:
+    if named := [word for word in asked if unheard & {*content_words(word)}]:
         return f"None of the articles mentions {_listed(named)}."
     held = {part for e in evidence for part in content_stems(f"{e.article.title} {e.text}")}
     missing = [word for word in asked if not held.issuperset(content_stems(word))]

@@ -107,7 +107,7 @@ def judged(
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
     Args:
-        evidence: what the model was given; of the articles that are cited, it is what stands around the quotations.
+        evidence: what was found; of the articles that are cited, it is what stands around the quotations.
     """
     articles = {citation.article for citation in cited}
     around = [told for e in evidence if e.article.id in articles for told in (e.article.title, e.text)]

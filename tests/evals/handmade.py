@@ -146,6 +146,7 @@ class Pipeline:
             models=Models("words", "words"),
             prompt="0",
             invented_markers=0,
+            read=tuple(range(1, len(evidence) + 1)),
         )
 
     def _sentence(self, question: str, evidence: Sequence[tuple[Article, Span]]) -> AnswerSentence:

@@ -21,7 +21,6 @@ from evals.calibration import (
     read_rows,
     support_rows,
 )
-from evals.metrics import area_under_roc
 from index.errors import GoldError
 from rag import support
 from rag.decline import BEST, OFFSET, SENTENCES, THRESHOLD
@@ -43,6 +42,12 @@ def test_rows_of_declining_that_cannot_be_used_are_named(tmp_path: Path) -> None
     path = tmp_path / "declining.csv"
     path.write_text("set,answerable,best\n", encoding="utf-8")
     with pytest.raises(GoldError, match="it should have set, answerable, best, sentences"):
+        fit_declining(path)
+    path.write_text("set,answerable,best,sentences\n", encoding="utf-8")
+    with pytest.raises(GoldError, match="rows that are answerable"):
+        fit_declining(path)
+    path.write_text("set,answerable,best,sentences\nclapnq,True,1,2\nclapnq,0,1,2\n", encoding="utf-8")
+    with pytest.raises(GoldError, match="rows that are answerable"):
         fit_declining(path)
     path.write_text("set,answerable,best,sentences\nclapnq,1,much,2\n", encoding="utf-8")
     with pytest.raises(GoldError, match=r"declining\.csv can't be read: .*'much'"):
@@ -73,12 +78,6 @@ def test_the_kept_rows_hold_numbers_and_labels_alone() -> None:
     assert header[:2] == ["set", "label"]
     assert {(row[0], row[1]) for row in rows} == {("wice", label) for label in LABELS}
     assert all(0 <= float(value) < 5 for row in rows for value in row[2:])
-
-
-def test_area_under_the_roc_curve_by_hand() -> None:
-    scores, positive = np.array([0.9, 0.4, 0.4, 0.1]), np.array([True, False, True, False])
-    assert area_under_roc(scores, positive) == pytest.approx((1 + 1 + 0.5 + 1) / 4)
-    assert area_under_roc(scores, np.array([True] * 4)) == 0.5
 
 
 def test_a_feature_that_tells_gets_the_weight() -> None:

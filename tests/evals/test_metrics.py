@@ -24,6 +24,7 @@ from evals.metrics import (
     Passage,
     all_at,
     answer_in_evidence,
+    area_under_roc,
     calibration,
     citation_exact,
     contains,
@@ -510,3 +511,9 @@ def test_shuffled_answers_give_the_same_curves_to_the_last_bit() -> None:
     shuffled = dice.sample(answers, len(answers))
     for curve in (risk_coverage, calibration):
         assert curve(*zip(*answers, strict=True)) == curve(*zip(*shuffled, strict=True))
+
+
+def test_area_under_the_roc_curve_by_hand() -> None:
+    scores, positive = np.array([0.9, 0.4, 0.4, 0.1]), np.array([True, False, True, False])
+    assert area_under_roc(scores, positive) == pytest.approx((1 + 1 + 0.5 + 1) / 4)
+    assert area_under_roc(scores, np.array([True] * 4)) == 0.5

@@ -8,6 +8,7 @@ import pytest
 
 from evals.reading_check import draw, to_markdown
 from evals.record import Record
+from index.errors import GoldError
 from tests.evals.handmade import Pipeline, record_of
 
 
@@ -36,8 +37,10 @@ def test_what_is_drawn_is_supported_and_brings_its_quotations(record: Record) ->
     answered = [item for item in record.items if item.answer and item.answer["sentences"]]
     assert len(drawn) == sum(len(item.answer["sentences"]) for item in answered if item.answer)
     assert {each.question for each in drawn} == {item.question for item in answered}
-    assert all(quote and title for each in drawn for quote, title in each.quotations)
+    assert all(citation["quote"] and citation["title"] for each in drawn for citation in each.citations)
     assert draw(changed(record, support="partial"), 1_000) == ()
+    with pytest.raises(GoldError, match="handmade shows no sentence as supported"):
+        to_markdown(record, ())
 
 
 def test_the_same_few_are_drawn_again(record: Record) -> None:
@@ -53,7 +56,7 @@ def test_they_are_listed_with_room_for_a_verdict(record: Record) -> None:
     assert listed.startswith("2 sentences that the run handmade shows as supported.")
     assert [line for line in listed.splitlines() if line.startswith("### ")] == ["### 1", "### 2"]
     assert listed.count("Verdict:") == 2
-    assert drawn[0].quotations[0][0] in listed
+    assert drawn[0].citations[0]["quote"] in listed
 
 
 def test_what_was_written_cannot_mark_up(record: Record) -> None:

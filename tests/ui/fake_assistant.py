@@ -133,6 +133,7 @@ def _answer(
         models=Models("paper", "paper"),
         prompt="0",
         invented_markers=0,
+        read=(1, 2, 3),
     )
 
 

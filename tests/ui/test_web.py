@@ -116,7 +116,7 @@ def test_answer_streams_after_its_evidence_and_ends_with_sources(watched: Watche
     expect(words).not_to_contain_text("overdue")
     expect(words).to_contain_text("overdue")
     expect(page.get_by_role("heading", name="Rests on")).to_be_visible()
-    expect(page.get_by_text("4 sentences read · first word 2.1 s · 5.3 s")).to_be_visible()
+    expect(page.get_by_text("4 sentences found · 3 read · first word 2.1 s · 5.3 s")).to_be_visible()
     expect(page.get_by_text("partly supported")).to_be_visible()
     expect(page.get_by_text("not supported")).to_be_visible()
     expect(page.get_by_label("Your question")).to_be_focused()
