@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from index.article import Article
 from index.words import content_stems
 from prompts import Message, render
-from rag import attribution, cite, decline, support
+from rag import attribution, checking, cite, decline
 from rag.answer import (
     AnswerSentence,
     Citation,
@@ -126,18 +125,19 @@ def positions(
     report(0, len(groups))
     drafts = []
     for done, (own, copies) in enumerate(groups, start=1):
-        drafts.append(_draft(question, own, copies, write))
+        drafts.append(_draft(question, own, copies, write, nli))
         report(done, len(groups))
-    return _ordered(_cited(question, drafts, evidence, nli))
+    return _ordered(_numbered(drafts))
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What was written of an article: sentences, each with the evidence that it rests on."""
+    """What was written of an article, and its sentence nearest to the question; citations are numbered within it."""
 
-    own: Sequence[EvidenceSentence]
+    article: Article
+    sentences: tuple[AnswerSentence, ...]
+    quote: Citation
     copies: tuple[Article, ...]
-    written: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def _by_article(evidence: Sequence[EvidenceSentence]) -> list[list[EvidenceSentence]]:
@@ -172,51 +172,45 @@ def _repeats(question: str, group: Sequence[EvidenceSentence], own: Sequence[Evi
     return not disagreements(question, [*own, *group])
 
 
-def _draft(question: str, own: Sequence[EvidenceSentence], copies: tuple[Article, ...], write: Write) -> _Draft:
+def _draft(
+    question: str,
+    own: Sequence[EvidenceSentence],
+    copies: tuple[Article, ...],
+    write: Write,
+    nli: Entailment | None,
+) -> _Draft:
     local = [replace(sentence, number=n) for n, sentence in enumerate(own, start=1)]
     text = write(render("position", article=shown(local), question=question), _TOKENS)
-    if decline.says_so(text):
-        return _Draft(own, copies, ())
-    marked = [(s.text, support.supporting(s.text, question, s.numbers, local)) for s in cite.read_markers(text)]
-    return _Draft(
-        own, copies, tuple((s, tuple(own[n - 1].number for n in numbers)) for s, numbers in marked if numbers)
-    )
+    written = () if decline.says_so(text) else checking.check(text, question, local, local, nli=nli).sentences
+    best = max(local, key=lambda sentence: sentence.score)
+    return _Draft(own[0].article, written, cite.cite([(best.number,)], local)[0][0], copies)
 
 
-def _cited(
-    question: str, drafts: Sequence[_Draft], evidence: Sequence[EvidenceSentence], nli: Entailment | None
-) -> list[Position]:
-    """The drafts with citations that are numbered throughout."""
-    best = [max(draft.own, key=lambda sentence: sentence.score) for draft in drafts]
-    numbered = [
-        numbers
-        for draft, sentence in zip(drafts, best, strict=True)
-        for numbers in (*(numbers for _, numbers in draft.written), (sentence.number,))
-    ]
-    citations = cite.cite(numbered, evidence)
-    ends = list(accumulate(len(draft.written) + 1 for draft in drafts))
-    dates = [draft.own[0].article.published for draft in drafts]
+def _numbered(drafts: Sequence[_Draft]) -> list[Position]:
+    """The drafts as positions, with citations that are numbered throughout."""
+    given: dict[tuple[str, int, int], int] = {}
+
+    def renumbered(citation: Citation) -> Citation:
+        place = (citation.article, citation.start, citation.end)
+        return replace(citation, number=given.setdefault(place, len(given) + 1))
+
+    dates = [draft.article.published for draft in drafts]
     return [
-        _position(question, draft, citations[end - len(draft.written) - 1 : end], _is_newest(date, dates), nli)
-        for draft, end, date in zip(drafts, ends, dates, strict=True)
+        Position(
+            article=draft.article,
+            sentences=tuple(replace(s, citations=tuple(map(renumbered, s.citations))) for s in draft.sentences),
+            quote=renumbered(draft.quote),
+            silent=not draft.sentences,
+            opinion=attribution.is_opinion(draft.article),
+            newest=_is_newest(draft.article.published, dates),
+            also_in=draft.copies,
+        )
+        for draft in drafts
     ]
 
 
 def _is_newest(published: str, dates: Sequence[str]) -> bool:
     return published == max(dates) and any(is_newer(published, date) for date in dates)
-
-
-def _position(
-    question: str, draft: _Draft, citations: Sequence[tuple[Citation, ...]], newest: bool, nli: Entailment | None
-) -> Position:
-    article = draft.own[0].article
-    sentences = tuple(
-        support.judged(text, question, cited, draft.own, nli)
-        for (text, _), cited in zip(draft.written, citations, strict=False)
-    )
-    return Position(
-        article, sentences, citations[-1][0], not sentences, attribution.is_opinion(article), newest, draft.copies
-    )
 
 
 def _ordered(found: Sequence[Position]) -> tuple[Position, ...]:

@@ -31,7 +31,7 @@ def check(
     question: str,
     evidence: Sequence[EvidenceSentence],
     read: Sequence[EvidenceSentence],
-    score: Score,
+    score: Score | None = None,
     nli: Entailment | None = None,
 ) -> Checked:
     """Each sentence of the model's text with the evidence that carries it; what may not be shown is taken out.
@@ -39,7 +39,7 @@ def check(
     Args:
         evidence: all that was found; what carries a sentence is cited, whether the model read it or not.
         read: what the model got to read, at which alone its markers can point.
-        score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it.
+        score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it; None leaves it out.
         nli: judges support in place of the words; see `rag.support.check`.
     """
     marked = cite.read_markers(text)
@@ -64,7 +64,7 @@ def check(
     )
 
 
-def _shown(question: str, written: Sequence[AnswerSentence], score: Score) -> list[int]:
+def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:
     """The places of the sentences that something carries, at least in part, and that belong to the answer.
 
     What has nothing to do with the question and comes from other articles than all before it does not belong: a small
@@ -73,14 +73,18 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score) -> li
     carried = [n for n, each in enumerate(written) if each.citations and each.support is not Support.UNSUPPORTED]
     shown = carried[:1]
     articles = {citation.article for n in shown for citation in written[n].citations}
-    # With the title of what it rests on: "They cost 17 million euros" alone is about nothing.
-    told = [f"{written[n].citations[0].title}. {written[n].text}" for n in carried[1:]]
-    for n, relevance in zip(carried[1:], score(question, told), strict=True):
+    for n in carried[1:]:
         own = {citation.article for citation in written[n].citations}
-        if own & articles or relevance > _BESIDE_THE_QUESTION:
+        if own & articles or not score or _belongs(question, written[n], score):
             shown.append(n)
             articles |= own
     return shown
+
+
+def _belongs(question: str, sentence: AnswerSentence, score: Score) -> bool:
+    # With the title of what it rests on: "They cost 17 million euros" alone is about nothing.
+    told = f"{sentence.citations[0].title}. {sentence.text}"
+    return bool(score(question, [told])[0] > _BESIDE_THE_QUESTION)
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:

@@ -126,3 +126,12 @@ def test_the_result_goes_out_as_json_and_as_markdown() -> None:
         ("Weekly", False, True),
     ]
     assert row["positions"][1]["quote"]["quote"] == WEEKLY
+
+
+def test_a_position_keeps_its_hedge_and_nothing_that_its_article_does_not_carry() -> None:
+    said = "Four ferries were reportedly sold. The harbour is old."
+    write = Writer(Gazette="Four ferries were sold [1]. Elephants danced on Jupiter [2].")
+    (found,) = positions("What was sold in the harbour?", evidence(("Gazette", "2021-03-02", said)), write)
+    (sentence,) = found.sentences
+    assert "report" in sentence.text.lower()
+    assert [citation.number for citation in (*sentence.citations, found.quote)] in ([1, 1], [1, 2])
