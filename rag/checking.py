@@ -12,7 +12,7 @@ from rag.attribution import restore_hedge
 from rag.nli import Entailment
 
 # The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
-_BESIDE_THE_QUESTION = -9.0
+_BESIDE_THE_QUESTION = -6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +67,17 @@ def check(
 def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:
     """The places of the sentences that something carries, at least in part, and that belong to the answer.
 
-    What has nothing to do with the question and comes from other articles than all before it does not belong: a small
-    model that is to be complete goes on to the next thing it reads.
+    A first sentence always belongs. A small model that is to be complete goes on to what it reads next, and that may
+    have nothing to do with the question.
     """
     carried = [n for n, each in enumerate(written) if each.citations and each.support is not Support.UNSUPPORTED]
-    shown = carried[:1]
-    articles = {citation.article for n in shown for citation in written[n].citations}
-    for n in carried[1:]:
-        own = {citation.article for citation in written[n].citations}
-        if own & articles or not score or _belongs(question, written[n], score):
-            shown.append(n)
-            articles |= own
-    return shown
+    return [n for n in carried if n == carried[0] or not score or _belongs(question, written[n], score)]
 
 
 def _belongs(question: str, sentence: AnswerSentence, score: Score) -> bool:
-    # With the title of what it rests on: "They cost 17 million euros" alone is about nothing.
-    told = f"{sentence.citations[0].title}. {sentence.text}"
-    return bool(score(question, [told])[0] > _BESIDE_THE_QUESTION)
+    # With the title too: "They cost 17 million euros" alone is about nothing.
+    told = [sentence.text, f"{sentence.citations[0].title}. {sentence.text}"]
+    return bool(score(question, told).max() > _BESIDE_THE_QUESTION)
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:

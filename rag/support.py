@@ -33,6 +33,7 @@ _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has
 _ATTACH_NEXT = 0.1  # and that a further one has to add
 _ATTACH_UNTIL = 0.8  # probability from which no further one is needed
 _MOST_ATTACHED = 4
+_BEFORE = 300  # characters, two or three sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def check(
 
     Args:
         given: its words need no evidence.
-        around: what stands around the evidence in its articles, titles included. A name or number that the answer takes
-            over from the question needs to be spoken of there at least, or the answer is about something else.
+        around: what stands around the evidence, titles included. A name or number that the answer takes over from the
+            question needs to be spoken of there at least, or the evidence is about something else.
         nli: its probability of entailment takes the place of that by the words.
 
     Raises:
@@ -107,10 +108,11 @@ def judged(
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
     Args:
-        evidence: what was found; of the articles that are cited, it is what stands around the quotations.
+        evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
+            quotation, say of whom and what it speaks.
     """
-    articles = {citation.article for citation in cited}
-    around = [told for e in evidence if e.article.id in articles for told in (e.article.title, e.text)]
+    texts = {e.article.id: e.article.text for e in evidence}
+    around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
     verdict = check(text, given, [citation.quote for citation in cited], around, nli)
     return AnswerSentence(text, cited, verdict.support, verdict.probability)
 

@@ -6,7 +6,8 @@ import pytest
 
 from index.article import Article
 from rag.answer import EvidenceSentence, Support
-from rag.support import PARTIAL, SUPPORTED, check, supporting
+from rag.cite import cite
+from rag.support import PARTIAL, SUPPORTED, check, judged, supporting
 
 YES, PARTLY, NO = Support.SUPPORTED, Support.PARTIAL, Support.UNSUPPORTED
 
@@ -153,3 +154,21 @@ def test_at_most_four_sentences_are_attached() -> None:
     names = [f"quokka{letter}" for letter in "abcdef"]
     held = evidence(*(f"{name} danced." for name in names))
     assert len(supporting(" and ".join(names), "", [], held)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("text", "support"),
+    [
+        ("The bus was attacked at Dasu. Two people died. Rain fell.", YES),
+        ("Two people died. Rain fell. " + "Nothing else was said of it. " * 12 + "A dam stands at Dasu.", PARTLY),
+        ("A dam stands at Dasu. " + "Nothing else was said of it. " * 12 + "Two people died.", PARTLY),
+    ],
+)
+def test_what_is_taken_over_from_the_question_stands_in_or_before_the_quotation(text: str, support: Support) -> None:
+    article = Article("dasu", "An attack", text)
+    start = text.index("Two people died.")
+    cited = cite([(1,)], [EvidenceSentence(1, article, 0, start, start + 16, 1.0)])[0]
+    found = judged(
+        "Two people died at Dasu.", "How many died at Dasu?", cited, [EvidenceSentence(2, article, 0, 0, 5, 1.0)]
+    )
+    assert found.support is support
