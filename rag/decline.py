@@ -36,6 +36,7 @@ _SAYS_SO = re.compile(
     r"|the \w+(?: \w+){0,3} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified)\b)",
     re.IGNORECASE,
 )
+_ABOUT_ARTICLES = {"article", "articles", "document", "documents", "text", "texts"}  # said of them, not in them
 _WORD = re.compile(r"[^\W_]+(?:[.,’'-][^\W_]+)*")
 
 
@@ -117,7 +118,8 @@ def _reason(question: str, evidence: Sequence[EvidenceSentence], unheard: Set[st
 
 def _asked(question: str) -> list[str]:
     """The words of the question that carry a topic, as they are written, each once."""
-    return list(dict.fromkeys(word for word in _WORD.findall(question) if content_words(word)))
+    words = (word for word in _WORD.findall(question) if {*content_words(word)} - _ABOUT_ARTICLES)
+    return list(dict.fromkeys(words))
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -144,3 +144,8 @@ def test_else_what_the_nearest_passages_lack_is_the_reason(question: str, reason
 def test_an_untitled_article_suggests_nothing() -> None:
     untitled = Article("n", "", "It rained.")
     assert explain("Why?", evidence((untitled, "It rained.")), set()).suggestions == ()
+
+
+def test_words_about_the_articles_themselves_are_no_reason() -> None:
+    refusal = explain("Do the articles name the harbour’s executive?", FOUND, {"articles", "executive"})
+    assert refusal.reason == "None of the articles mentions “executive”."
