@@ -13,16 +13,15 @@ from evals.metrics import RiskCoverage
 from evals.plots import HEIGHT, WIDTH, risk_coverage_facts, risk_coverage_plot
 
 _TOP, _GAP = 50, 24
-_STYLE = f"""
-svg {{ font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #1d1b18 }}
-.plot {{ width: {WIDTH}px; height: {HEIGHT}px; fill: #645f57; font-size: 12px }}
-.soft {{ fill: #645f57; font-size: 12px }} .head {{ font-weight: 600 }} .middle {{ text-anchor: middle }}
-.end {{ text-anchor: end }} .grid {{ stroke: #e3dfd6 }} .curve {{ fill: none; stroke: #7a2e1d; stroke-width: 2 }}
-circle {{ fill: #7a2e1d }} .guide {{ stroke: #6d7f8b; stroke-dasharray: 4 4 }}
-@media (prefers-color-scheme: dark) {{
-  svg {{ fill: #ebe7df }} .soft, .plot {{ fill: #a79f93 }} .grid {{ stroke: #36322d }} .curve {{ stroke: #e39a83 }}
-  circle {{ fill: #e39a83 }} .guide {{ stroke: #93a8b5 }}
-}}
+_STYLE = """
+svg { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #1d1b18 }
+.plot, .soft { fill: #645f57; font-size: 12px } .head { font-weight: 600 } .middle { text-anchor: middle }
+.end { text-anchor: end } .grid { stroke: #e3dfd6 } .curve { fill: none; stroke: #7a2e1d; stroke-width: 2 }
+circle { fill: #7a2e1d } .guide { stroke: #6d7f8b; stroke-dasharray: 4 4 }
+@media (prefers-color-scheme: dark) {
+  svg { fill: #ebe7df } .soft, .plot { fill: #a79f93 } .grid { stroke: #36322d } .curve { stroke: #e39a83 }
+  circle { fill: #e39a83 } .guide { stroke: #93a8b5 }
+}
 """
 
 

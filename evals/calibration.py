@@ -14,7 +14,7 @@ import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -101,10 +101,12 @@ def support_rows(folder: Path) -> list[Row]:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    _write(path, _COLUMNS, ((row.name, row.label, *(row.values[name] for name in _COLUMNS[2:])) for row in rows))
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([row.name, row.label, *(row.values[name] for name in _COLUMNS[2:])] for row in rows)
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -260,9 +262,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
         elif list(arguments) == ["declining"]:
             if environ.get(VARIABLE):
                 found = declining_rows(benchmarks_folder(environ, DECLINING_SETS), load_settings())
-                with DECLINING_ROWS.open("w", encoding="utf-8", newline="") as file:
-                    writer = csv.writer(file, lineterminator="\n")
-                    writer.writerows([_DECLINING, *found])
+                _write(DECLINING_ROWS, _DECLINING, found)
             print("OFFSET, BEST, SENTENCES = {}, {}, {}".format(*fit_declining(DECLINING_ROWS)))
         else:
             print("What should be fitted? Known are: support, declining", file=sys.stderr)

@@ -42,7 +42,7 @@ from index.article import Article
 from index.errors import GoldError
 from index.search import Index
 from index.settings import Settings, load_settings
-from prompts import Message
+from prompts import Message, Write
 from rag.llm import LLM
 
 _HERE = Path(__file__).parent
@@ -480,7 +480,7 @@ def _check_target(out: Path, known: Sequence[str] = (".html", ".md", ".json")) -
 
 
 @contextlib.contextmanager
-def _writer(settings: Settings) -> Iterator[tuple[Callable[[Sequence[Message], int], str], str]]:
+def _writer(settings: Settings) -> Iterator[tuple[Write, str]]:
     """The LLM as a function from messages to text, and its name; loaded when it is first called."""
     llm = LLM(settings)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from index.article import Article, Span
 from index.errors import GoldError
 from index.splitting import split_sentences
 from index.words import content_words, words
-from prompts import Message, render
+from prompts import Write, render
 
 _TOKENS = 100  # a question and a short answer
 _TRIES = 3  # sentences tried for each question that is wanted
@@ -75,7 +75,7 @@ class _Candidate:
         )
 
 
-def draft(articles: Iterable[Article], write: Callable[[Sequence[Message], int], str], n: int) -> Iterator[Draft]:
+def draft(articles: Iterable[Article], write: Write, n: int) -> Iterator[Draft]:
     """Propose questions about informative sentences, spread over the articles; the same every time.
 
     Args:
@@ -160,7 +160,7 @@ def _informative(sentence: str) -> int:
     return sum(found)
 
 
-def _try(candidate: _Candidate, write: Callable[[Sequence[Message], int], str], asked: set[tuple[str, ...]]) -> Draft:
+def _try(candidate: _Candidate, write: Write, asked: set[tuple[str, ...]]) -> Draft:
     sentence = candidate.sentences[-1]
     prompt = render("draft", title=" ".join(candidate.article.title.split()), passage=candidate.passage)
     match = _PROPOSAL.search(write(prompt, _TOKENS))

@@ -6,12 +6,11 @@ What the judge does not say in the one form that it is asked for is unscored, ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import prompts
 from evals.gold import GoldQuestion
-from prompts import Message, render
+from prompts import Write, render
 
 _TOKENS = 80  # a short reason and a verdict
 _MOST_CHARACTERS = 2_000  # of an answer or a reference; more would crowd out the rules
@@ -36,7 +35,7 @@ class Judge:
     write without chance. `name` is the model's, for the record.
     """
 
-    write: Callable[[Sequence[Message], int], str]
+    write: Write
     name: str
 
     @property

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from index.errors import PromptError
 
-__all__ = ["PLACEHOLDERS", "Message", "PromptError", "check_all", "render", "version", "versions"]
+__all__ = ["PLACEHOLDERS", "Message", "PromptError", "Write", "check_all", "render", "version", "versions"]
 
 _FOLDER = Path(__file__).parent
 _ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
@@ -37,6 +38,9 @@ class Message:
 
     role: str
     content: str
+
+
+Write = Callable[[Sequence[Message], int], str]  # messages, the most tokens to write → the model's text
 
 
 def render(name: str, **values: str) -> list[Message]:

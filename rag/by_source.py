@@ -8,7 +8,7 @@ from typing import Any
 
 from index.article import Article
 from index.words import content_stems
-from prompts import Message, render
+from prompts import Write, render
 from rag import attribution, checking, cite, decline
 from rag.answer import (
     AnswerSentence,
@@ -29,7 +29,6 @@ SHARES = 3  # of the evidence budget, one for each article: every one is read al
 _TOKENS = 90
 _SAME = 0.8  # share of common words from which two sentences say the same
 
-Write = Callable[[Sequence[Message], int], str]
 Progress = Callable[[int, int], None]
 
 
@@ -116,7 +115,6 @@ def positions(
     """What each article among the evidence says, at most `MOST_ARTICLES`, the best ones; a call of `write` for each.
 
     Args:
-        write: messages, the most tokens to write → the model's text.
         progress: told how many articles are done, of how many; first with none.
         nli: judges support in place of the words; see `rag.support.check`.
     """
@@ -188,18 +186,13 @@ def _draft(
 
 def _numbered(drafts: Sequence[_Draft]) -> list[Position]:
     """The drafts as positions, with citations that are numbered throughout."""
-    given: dict[tuple[str, int, int], int] = {}
-
-    def renumbered(citation: Citation) -> Citation:
-        place = (citation.article, citation.start, citation.end)
-        return replace(citation, number=given.setdefault(place, len(given) + 1))
-
+    number = cite.numbering()
     dates = [draft.article.published for draft in drafts]
     return [
         Position(
             article=draft.article,
-            sentences=tuple(replace(s, citations=tuple(map(renumbered, s.citations))) for s in draft.sentences),
-            quote=renumbered(draft.quote),
+            sentences=tuple(replace(s, citations=tuple(map(number, s.citations))) for s in draft.sentences),
+            quote=number(draft.quote),
             silent=not draft.sentences,
             opinion=attribution.is_opinion(draft.article),
             newest=_is_newest(draft.article.published, dates),

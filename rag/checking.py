@@ -54,11 +54,10 @@ def check(
         for sentence, cited in zip(marked, cite.cite(numbers, evidence), strict=True)
     ]
     shown = _shown(question, written, score)
-    # Cited once more: the numbers of citations run on where a sentence was taken out.
-    citations = cite.cite([numbers[n] for n in shown], evidence)
+    number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
     return Checked(
         tuple(sentence.text for sentence in marked),
-        tuple(_hedged(replace(written[n], citations=cited)) for n, cited in zip(shown, citations, strict=True)),
+        tuple(_hedged(replace(written[n], citations=tuple(map(number, written[n].citations)))) for n in shown),
         tuple(sentence.text for n, sentence in enumerate(written) if n not in shown),
         sum(len(sentence.numbers) - len(named) for sentence, named in zip(marked, pointed, strict=True)),
     )

@@ -6,8 +6,8 @@ A marker is only ever a pointer to a sentence that the model was given; one that
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from index.splitting import split_sentences
 from rag.answer import Citation, EvidenceSentence
@@ -51,16 +51,23 @@ def cite(numbered: Sequence[Sequence[int]], evidence: Sequence[EvidenceSentence]
     Neighbouring sentences of an article become one citation. Equal citations carry the same number throughout.
     """
     by_number = {sentence.number: sentence for sentence in evidence}
-    given: dict[tuple[str, int, int], int] = {}
+    number = numbering()
     result = []
     for numbers in numbered:
-        named = [by_number[number] for number in dict.fromkeys(numbers) if number in by_number]
-        citations = []
-        for run in _runs(named):
-            place = (run[0].article.id, run[0].start, run[-1].end)
-            citations.append(_citation(run, given.setdefault(place, len(given) + 1)))
-        result.append(tuple(citations))
+        named = [by_number[each] for each in dict.fromkeys(numbers) if each in by_number]
+        result.append(tuple(number(_citation(run)) for run in _runs(named)))
     return result
+
+
+def numbering() -> Callable[[Citation], Citation]:
+    """Numbers citations from 1 in the order in which they come to it; equal ones get the same number."""
+    given: dict[tuple[str, int, int], int] = {}
+
+    def number(citation: Citation) -> Citation:
+        place = (citation.article, citation.start, citation.end)
+        return replace(citation, number=given.setdefault(place, len(given) + 1))
+
+    return number
 
 
 def _strip(text: str) -> tuple[str, list[tuple[int, list[int]]]]:
@@ -100,10 +107,10 @@ def _runs(named: Sequence[EvidenceSentence]) -> list[list[EvidenceSentence]]:
     return sorted(runs, key=lambda run: min(first_named[id(s)] for s in run))
 
 
-def _citation(run: Sequence[EvidenceSentence], number: int) -> Citation:
+def _citation(run: Sequence[EvidenceSentence]) -> Citation:
     article, start, end = run[0].article, run[0].start, run[-1].end
     return Citation(
-        number=number,
+        number=0,  # given last, by `numbering`
         article=article.id,
         title=article.title,
         source=article.source,

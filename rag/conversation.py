@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from index.words import content_stems, content_words, fold, stem, words
-from prompts import Message, render
+from prompts import Write, render
 from rag.answer import Turn
 
 _TOLD = 1_800  # characters of the conversation that a rewrite is asked for with, however long it is
@@ -23,7 +23,6 @@ _SOME = 4  # content words; more say enough even where they speak of "the" thing
 _WHOLE = 7  # words of any kind; a question of so many is a sentence
 _FEW = 3  # content words; fewer, or no more without a verb, lean on what was said before
 
-Write = Callable[[Sequence[Message], int], str]
 
 _DETERMINER = r"(?:the|an?|this|that|every|each|my|our|your)"
 _AUXILIARY = (

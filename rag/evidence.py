@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -135,12 +135,15 @@ def to_read(
         relevance: of each sentence, as `index.relevance.Relevance.scores` tells it.
         budget: that of `select`, of which they take a part.
     """
-    scores = [e.score + _RELEVANCE_WEIGHT * logit for e, logit in zip(evidence, relevance.tolist(), strict=True)]
-    for n, (one, following) in enumerate(pairwise(evidence)):
-        goes_on = one.article.id == following.article.id and one.sentence + 1 == following.sentence
-        if goes_on and _REFERS_BACK.match(following.text):  # as in `_with_antecedents`
-            scores[n] = max(scores[n], _NEIGHBOUR_SHARE * scores[n + 1])
-    ranked = [evidence[n] for n in sorted(range(len(evidence)), key=lambda n: -scores[n])]
+    scores: dict[int, float] = {}
+    weighed = zip(evidence, relevance.tolist(), strict=True)
+    for _, group in groupby(weighed, key=lambda pair: pair[0].article.id):
+        own = list(group)
+        starts = {e.sentence: e.start for e, _ in own}
+        relevant = {e.sentence: e.score + _RELEVANCE_WEIGHT * logit for e, logit in own}
+        lifted = _with_antecedents(own[0][0].article.text, starts, relevant)
+        scores |= {e.number: lifted[e.sentence] for e, _ in own}
+    ranked = sorted(evidence, key=lambda e: -scores[e.number])
     most_of_one = _MOST_OF_ONE if _COMPARES.search(question) else 1
     chosen = _within_budget(ranked, count, _READ_SHARE * budget, _READ_SHARE * budget * most_of_one)
     return tuple(sorted(chosen, key=lambda e: e.number))
@@ -186,7 +189,8 @@ def _score(
             row: cosine + _WORD_WEIGHT * sum(weight[word] for word in wanted & stems_of[row]) / total + lent
             for row, cosine in cosines.items()
         }
-        for row, score in _with_antecedents(hit.article.text, sentences.spans, scores).items():
+        starts = {row: sentences.spans[row].start for row in scores}
+        for row, score in _with_antecedents(hit.article.text, starts, scores).items():
             span = sentences.spans[row]
             candidates.append(_Candidate(hit.article, hit.article_key, row, span, stems_of[row], score))
     return sorted(candidates, key=lambda c: (-c.score, c.article_key, c.position))
@@ -210,11 +214,15 @@ def _rarity(wanted: set[str], sentences: Sequence[frozenset[str]]) -> dict[str, 
     return {word: math.log(1 + (len(sentences) + 0.5) / (found[word] + 0.5)) for word in wanted}
 
 
-def _with_antecedents(text: str, spans: Sequence[Span], scores: Mapping[int, float]) -> dict[int, float]:
-    """A sentence that refers back lends its score to the one before, which says of whom it speaks."""
+def _with_antecedents(text: str, starts: Mapping[int, int], scores: Mapping[int, float]) -> dict[int, float]:
+    """A sentence that refers back lends its score to the one before, which says of whom it speaks.
+
+    Args:
+        starts: where each sentence of the article begins in its text; like `scores`, by its position.
+    """
     lifted = dict(scores)
     for row, score in scores.items():
-        if row - 1 in scores and _REFERS_BACK.match(text, spans[row].start):
+        if row - 1 in scores and _REFERS_BACK.match(text, starts[row]):
             lifted[row - 1] = max(lifted[row - 1], _NEIGHBOUR_SHARE * score)
     return lifted
 

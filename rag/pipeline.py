@@ -192,9 +192,11 @@ class Assistant:
             )
         return hits
 
-    def _select(self, question: str, hits: Sequence[Hit]) -> tuple[EvidenceSentence, ...]:
-        vector = self.index.embedder.query(question)
-        return evidence.select(question, vector, hits, self.index, self.llm.count, self.settings.evidence_tokens)
+    def _select(
+        self, question: str, hits: Sequence[Hit], *, of_each: int | None = None
+    ) -> tuple[EvidenceSentence, ...]:
+        vector, budget = self.index.embedder.query(question), self.settings.evidence_tokens
+        return evidence.select(question, vector, hits, self.index, self.llm.count, budget, of_each=of_each)
 
     def _weigh(self, question: str, found: Sequence[EvidenceSentence]) -> tuple[float, tuple[EvidenceSentence, ...]]:
         """How probably the evidence answers, and what the model reads of it: nothing if that is too little."""
@@ -237,9 +239,7 @@ class Assistant:
         """
         question = checked(question)
         hits = self._retrieve(question, asked, filters)
-        vector, budget = self.index.embedder.query(question), self.settings.evidence_tokens
-        share = budget // by_source.SHARES
-        found = evidence.select(question, vector, hits, self.index, self.llm.count, budget, of_each=share)
+        found = self._select(question, hits, of_each=self.settings.evidence_tokens // by_source.SHARES)
         return BySource(
             question,
             by_source.positions(question, found, self._write_whole, progress, self.nli),
