@@ -121,6 +121,12 @@ def parse_day(text: str) -> date | None:
         return None
 
 
+def day_in_words(day: str) -> str:
+    """An ISO date that may stop at the year or the month as one reads it: 6 July 2021, July 2021, 2021."""
+    parsed = parse_day(day)
+    return parsed.strftime(("%Y", "%B %Y", "%-d %B %Y")[day.count("-")]) if parsed else day
+
+
 def _bounded(question: str, match: re.Match[str], span: tuple[date, date], today: date | None) -> TimeHint:
     """Widen the days to the side that the words around the phrase name."""
     first, last = span

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from index.article import Article
-from index.times import TimeHint
+from index.times import TimeHint, day_in_words
 from rag.llm import Usage
+
+_LEAD_DAYS = 3  # what was published so shortly before may well announce what is asked for
 
 
 class Support(StrEnum):
@@ -183,6 +186,28 @@ class Answer:
         unique = {c.number: c for sentence in self.sentences for c in sentence.citations}
         return tuple(unique[number] for number in sorted(unique))
 
+    @property
+    def outdated(self) -> str:
+        """The newest day quoted, an ISO date, if all that is quoted came out before the days that are meant; else "".
+
+        An article of another year may answer a question about "this week" word for word, and wrongly.
+        """
+        days = [citation.published for citation in self.citations]
+        if not days or self.when is None or self.when.first is None:
+            return ""
+        needed = (self.when.first - timedelta(days=min(_LEAD_DAYS, self.when.first.toordinal() - 1))).isoformat()
+        # A day may stop at the year: "2024" is not before 2024-05-20.
+        return max(days) if all(day and day < needed[: len(day)] for day in days) else ""
+
+    def when_in_words(self) -> str:
+        """How the question's time was read, and whether all that is quoted is older; "" where it does not say when."""
+        if not self.when:
+            return ""
+        read = self.when.in_words()
+        if not self.outdated:
+            return read
+        return f"{read} What is quoted came out before that: {day_in_words(self.outdated)} at the latest."
+
     def to_json(self) -> dict[str, Any]:
         """The object that `dateline ask --json` prints; docs/contract.md describes it."""
         return {
@@ -208,7 +233,7 @@ class Answer:
             "models": {"llm": self.models.llm, "embedder": self.models.embedder},
             "prompt": self.prompt,
             "standalone": self.standalone,
-            "time": self.when.to_json() if self.when else None,
+            "time": {**self.when.to_json(), "outdated": self.outdated} if self.when else None,
             "invented_markers": self.invented_markers,
             "disagreements": [disagreement.to_json() for disagreement in self.disagreements],
             "refusal": {"reason": self.refusal.reason, "suggestions": list(self.refusal.suggestions)}

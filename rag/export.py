@@ -33,7 +33,7 @@ def answer_markdown(answer: Answer) -> str:
     """An answer with its footnotes; a declined one says so and lists the nearest passages."""
     blocks = [f"**{escaped(answer.question)}**"]
     if answer.when:
-        blocks.append(f"*{escaped(answer.when.in_words())}*")
+        blocks.append(f"*{escaped(answer.when_in_words())}*")
     if answer.declined:
         nearest = sorted(answer.evidence, key=lambda e: -e.score)[:_NEAREST]
         blocks += [escaped(answer.text), *_refusal(answer.refusal)]

@@ -155,7 +155,7 @@ def _print_answer(answer: Any) -> None:
 
     assert isinstance(answer, Answer)
     if answer.when:
-        click.secho(f"{answer.when.in_words()}\n", dim=True)
+        click.secho(f"{answer.when_in_words()}\n", dim=not answer.outdated, fg="yellow" if answer.outdated else None)
     if answer.declined:
         click.secho(answer.text, bold=True)
         if answer.refusal:

@@ -180,8 +180,9 @@ def _refusal(answer: Answer) -> str:
 
 
 def _when(answer: Answer) -> str:
-    """How "this week" and the like were read, so that a wrong reading is seen."""
-    return f'<p class="when">{_text(answer.when.in_words())}</p>' if answer.when else ""
+    """How "this week" and the like were read, so that a wrong reading is seen, and an answer of another time."""
+    kind = "when outdated" if answer.outdated else "when"
+    return f'<p class="{kind}">{_text(answer.when_in_words())}</p>' if answer.when else ""
 
 
 def _sentences(answer: Answer) -> str:

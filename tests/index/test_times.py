@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from index.times import TimeHint, parse_day, time_hint
+from index.times import TimeHint, day_in_words, parse_day, time_hint
 
 ASKED = "2025-04-18"  # a Friday
 
@@ -92,3 +92,10 @@ def test_a_date_may_stop_at_the_month_or_the_year() -> None:
     assert parse_day("2025-04") == date(2025, 4, 1)
     assert parse_day("2025") == date(2025, 1, 1)
     assert parse_day("") is parse_day("soon") is parse_day("2025-13") is None
+
+
+@pytest.mark.parametrize(
+    ("day", "said"), [("2021-07-06", "6 July 2021"), ("2021-07", "July 2021"), ("2021", "2021"), ("soon", "soon")]
+)
+def test_a_date_is_told_as_far_as_it_goes(day: str, said: str) -> None:
+    assert day_in_words(day) == said

@@ -46,6 +46,7 @@ def answer(found: tuple[EvidenceSentence, ...], *supports: Support, **changed: A
     return replace(made, **changed)
 
 
+THIS_WEEK = TimeHint("this week", date(2024, 5, 20), date(2024, 5, 26))
 FOURTEEN, SEVENTEEN = "The repairs cost 14 million euros.", "The repairs cost 17 million euros."
 
 
@@ -119,6 +120,42 @@ def test_an_escaped_text_is_one_plain_paragraph(text: str) -> None:
     assert shown == " ".join(text.split())
 
 
+def test_an_answer_from_before_the_days_that_are_meant_says_so() -> None:
+    old = answer(evidence(FOURTEEN, published="2021-03-02"), Support.SUPPORTED, when=THIS_WEEK)
+    assert "What is quoted came out before that: 2 March 2021 at the latest." in old.to_markdown()
+    assert old.to_json()["time"]["outdated"] == "2021-03-02"
+    current = answer(evidence(FOURTEEN, published="2024-05-21"), Support.SUPPORTED, when=THIS_WEEK)
+    assert "came out before" not in current.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("published", "outdated"),
+    [
+        ("2024-05-16", "2024-05-16"),
+        ("2024-05-17", ""),  # three days before, it may announce
+        ("2024-05", ""),  # some day of that month
+        ("2024-04", "2024-04"),
+        ("2023", "2023"),
+        ("2030-01-01", ""),  # later articles look back
+        ("", ""),  # nobody knows
+    ],
+)
+def test_outdated_is_only_what_surely_came_out_before(published: str, outdated: str) -> None:
+    found = evidence(FOURTEEN, published=published)
+    assert answer(found, Support.SUPPORTED, when=THIS_WEEK).outdated == outdated
+    assert not answer(found, Support.SUPPORTED).outdated
+    assert not answer(found, when=THIS_WEEK).outdated, "nothing is quoted"
+    assert not answer(found, Support.SUPPORTED, when=TimeHint("as of 2024", None, date(2024, 12, 31))).outdated
+
+
+def test_one_current_or_undated_article_is_enough_not_to_be_outdated() -> None:
+    old, *_ = evidence(FOURTEEN, published="2021-03-02")
+    for published in ("2024-05-21", "2024", ""):
+        other = replace(old, number=2, article=replace(old.article, id="a2", published=published))
+        assert not answer((old, other), Support.SUPPORTED, Support.SUPPORTED, when=THIS_WEEK).outdated
+    assert answer((old,), Support.SUPPORTED, when=TimeHint("in year 1", date.min, date.min)).outdated == ""
+
+
 @pytest.fixture
 def check() -> Callable[[Any], None]:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -136,6 +173,7 @@ def check() -> Callable[[Any], None]:
         answer(evidence(FOURTEEN), declined=True, sentences=(), timings=Timings(1, 2, None, 3)),
         answer((), declined=True, confidence=0.0),
         answer(evidence(FOURTEEN), when=TimeHint("since 2021", date(2021, 1, 1), None)),
+        answer(evidence(FOURTEEN), Support.SUPPORTED, when=THIS_WEEK),
         answer(
             evidence(FOURTEEN, SEVENTEEN),
             Support.SUPPORTED,
