@@ -48,7 +48,7 @@ def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters |
         for row in tqdm(todo, desc="answering", unit=" questions", initial=len(done), total=len(rows), disable=None):
             try:
                 answer = assistant.ask(row.question, history=row.history, asked=row.asked, filters=filters)
-                line: dict[str, Any] = {"id": row.id, **answer.to_json()}
+                line: dict[str, Any] = {"id": row.id, "asked": row.asked, **answer.to_json()}
             except QuestionError as error:
                 failed += 1
                 line = {"id": row.id, "question": row.question, "error": str(error)}
@@ -162,14 +162,16 @@ def _keep_finished(out: Path, rows: dict[str, Row]) -> set[str]:
             value = {}
         if "error" in value:
             continue
-        if "answer" not in value or value.get("id") not in rows or value.get("question") != _asked(rows[value["id"]]):
+        row = rows.get(value.get("id", ""))
+        if "answer" not in value or row is None or value.get("question") != " ".join(row.question.split()):
             raise ReadError(f"{out}:{number} answers another question than the batch asks; write to another file.")
+        if value.get("asked", row.asked) != row.asked:
+            raise ReadError(
+                f"{out}:{number} was asked on {value['asked'] or 'no day'}, and the batch asks on "
+                f"{row.asked or 'no day'}; write to another file."
+            )
         kept[value["id"]] = line
     temporary = out.with_name(f"{out.name}.new")
     temporary.write_text("".join(f"{line}\n" for line in kept.values()), encoding="utf-8")
     os.replace(temporary, out)
     return set(kept)
-
-
-def _asked(row: Row) -> str:
-    return " ".join(row.question.split())

@@ -95,6 +95,15 @@ def test_a_finished_file_is_left_as_it_is_and_nothing_is_asked(assistant: Any, q
     assert out.read_bytes() == before
 
 
+def test_an_output_of_another_day_is_not_continued(assistant: Any, questions: Any, out: Path) -> None:
+    ask_all(assistant, questions(), out, asked="2025-07-27")
+    assert {row["asked"] for row in rows(out)} == {"2025-07-27"}
+    before, assistant.asked = out.read_bytes(), []
+    with pytest.raises(ReadError, match="answers.jsonl:1 was asked on 2025-07-27, and the batch asks on no day"):
+        ask_all(assistant, questions(), out)
+    assert (out.read_bytes(), assistant.asked) == (before, [])
+
+
 def test_a_file_torn_at_any_byte_is_continued(assistant: Any, questions: Any, out: Path) -> None:
     ask_all(assistant, questions(), out)
     whole = out.read_bytes()
