@@ -99,7 +99,7 @@ def test_an_output_of_another_day_is_not_continued(assistant: Any, questions: An
     ask_all(assistant, questions(), out, asked="2025-07-27")
     assert {row["asked"] for row in rows(out)} == {"2025-07-27"}
     before, assistant.asked = out.read_bytes(), []
-    with pytest.raises(ReadError, match="answers.jsonl:1 was asked on 2025-07-27, and the batch asks on no day"):
+    with pytest.raises(ReadError, match=r"answers\.jsonl:1 was asked on 2025-07-27, and the batch asks on no day"):
         ask_all(assistant, questions(), out)
     assert (out.read_bytes(), assistant.asked) == (before, [])
 
