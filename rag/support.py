@@ -27,6 +27,7 @@ WEIGHTS = {
 }
 SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
+SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
 _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
@@ -107,6 +108,8 @@ def judged(
 ) -> AnswerSentence:
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
+    One that is supported more likely than not, and no surer, is shown as supported in part.
+
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
             quotation, say of whom and what it speaks.
@@ -114,7 +117,8 @@ def judged(
     texts = {e.article.id: e.article.text for e in evidence}
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
     verdict = check(text, given, [citation.quote for citation in cited], around, nli)
-    return AnswerSentence(text, cited, verdict.support, verdict.probability)
+    unsure = verdict.support is Support.SUPPORTED and verdict.probability < SURE
+    return AnswerSentence(text, cited, Support.PARTIAL if unsure else verdict.support, verdict.probability)
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:

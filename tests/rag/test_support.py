@@ -7,7 +7,7 @@ import pytest
 from index.article import Article
 from rag.answer import EvidenceSentence, Support
 from rag.cite import cite
-from rag.support import PARTIAL, SUPPORTED, check, judged, supporting
+from rag.support import PARTIAL, SUPPORTED, SURE, check, judged, supporting
 
 YES, PARTLY, NO = Support.SUPPORTED, Support.PARTIAL, Support.UNSUPPORTED
 
@@ -172,3 +172,13 @@ def test_what_is_taken_over_from_the_question_stands_in_or_before_the_quotation(
         "Two people died at Dasu.", "How many died at Dasu?", cited, [EvidenceSentence(2, article, 0, 0, 5, 1.0)]
     )
     assert found.support is support
+
+
+def test_an_answer_is_shown_as_supported_only_where_that_is_fairly_sure() -> None:
+    said = "The port opened in 2007, and wheat prices fell in the spring."
+    held = evidence("The port opened in 2007.", "Rain fell.", "Wheat prices fell.")
+    cited = cite([(1, 3)], held)[0]
+    found = judged(said, "", cited, held)
+    assert check(said, "", [citation.quote for citation in cited]).support is YES
+    assert (found.support, SUPPORTED < found.probability < SURE) == (PARTLY, True)
+    assert judged("Wheat prices fell.", "", cited, held).support is YES
