@@ -1,12 +1,14 @@
-"""Attribution words: a claim keeps its hedge, an opinion piece is named as one. Pure functions over texts."""
+"""Attribution words: a claim keeps its hedge, an opinion piece is named as one, and who says it is no part of what is
+said. Pure functions over texts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from index.times import parse_day
 from index.words import content_stems
 
 # What a hedge says of a claim, and how it is said of a whole sentence. In lower case only: "May" is a month.
@@ -42,6 +44,16 @@ _LOWERED = frozenset(
     "these they this those two three four five six seven eight nine ten we".split()
 )
 
+_SAYS = (
+    "(?:says|said|reports|reported|writes|wrote|tells|told|states|stated|argues|argued|notes|noted|claims|claimed"
+    "|mentions|mentioned)"
+)
+_PIECE = r"(?:(?:the|an?|its) )?(?:(?:\w+ )?(?:article|report|column|piece|analysis|story|paper|newspaper),? )?"
+_SPACES = r"\s+"
+_ANY_ARTICLE = frozenset({"the article", "this article"})
+_LEAST_OF_TITLE = 3  # words; a shorter title may be what the sentence is about
+_MOST_OF_NAME, _MOST_OF_SENTENCE = 300, 2_000  # characters; what is longer is hostile
+
 _OPINION = re.compile(r"\b(?:opinion|op-?ed|editorial|commentary|column|columnist)\b", re.IGNORECASE)
 _OPINION_TITLE = re.compile(r"\s*(?:opinion|op-?ed|editorial|commentary|column|comment)\s*[:|–—-]", re.IGNORECASE)
 _OPINION_FOLDERS = frozenset(
@@ -71,6 +83,63 @@ def is_opinion(article: Described) -> bool:
     except ValueError:  # an address that is none
         return False
     return not _OPINION_FOLDERS.isdisjoint(folders)
+
+
+class Signed(Protocol):
+    """What a sentence can be attributed to: an `Article`, and a `Citation`."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def author(self) -> str: ...
+
+    @property
+    def published(self) -> str: ...
+
+
+def unattributed(sentence: str, said_by: Iterable[Signed]) -> str:
+    """The sentence without "According to SOURCE (DATE)," and the like; as it is where nothing else is left.
+
+    Who says something, and when, stands in the head of an article and not in the sentences that carry the claim.
+
+    Args:
+        said_by: what it may be attributed to. Other names are part of what the sentence claims.
+    """
+    if len(sentence) > _MOST_OF_SENTENCE:
+        return sentence
+    names, days = set(_ANY_ARTICLE), set[str]()
+    for each in said_by:
+        title = [each.title] if len(each.title.split()) >= _LEAST_OF_TITLE else []
+        names |= {name.strip(" .") for name in (*title, each.source, each.author) if len(name) <= _MOST_OF_NAME}
+        days |= _days(each.published)
+    names.discard("")
+    name, part = _any(names), _any(names | days)
+    who = rf"{_PIECE}[“\"‘']?{name},?[”\"’']?(?:,? ?\(?(?:(?:of|on|from) )?{part}(?:, {part})*\)?)?"
+    says = rf"{_SAYS}\b" + (rf"(?: (?:(?:on|in) )?{_any(days)})?" if days else "")
+    lead = (
+        rf",? ?\baccording to {who},? ?|(?:^|(?<=[;,] ))(?:in {who}, |{who}(?: {says}(?: that)?,?|:) ?)|, {who} {says}"
+    )
+    left = re.sub(lead, "", sentence, flags=re.IGNORECASE)
+    return left if content_stems(left) else sentence
+
+
+def _any(texts: Iterable[str]) -> str:
+    """A pattern of any of the texts, the longest first, whatever the spaces between their words."""
+    ordered = sorted(texts, key=lambda text: (-len(text), text))
+    return rf"(?:{'|'.join(_SPACES.join(map(re.escape, text.split())) for text in ordered)})(?!\w)"
+
+
+def _days(published: str) -> set[str]:
+    """The ways in which one writes a date that may stop at the year or the month."""
+    day = parse_day(published)
+    if day is None:
+        return set()
+    forms = ("%Y",), ("%B %Y",), ("%-d %B %Y", "%B %-d, %Y", "%-d %B", "%B %-d")
+    return {published[:10], *(day.strftime(form) for form in forms[min(2, published[:10].count("-"))])}
 
 
 def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
+from rag.attribution import unattributed
 from rag.features import Claim, all_terms, carriers, features, misquotes, read_claim, share_held, terms
 from rag.nli import Entailment
 
@@ -82,7 +83,7 @@ def supporting(
     markers, and the words of the question only decide between sentences that hold equally much.
     """
     around = [text for e in evidence for text in (e.text, e.article.title)]
-    claim = read_claim(sentence, given, around)
+    claim = read_claim(unattributed(sentence, (e.article for e in evidence)), given, around)
     held = {e.number: terms(e.text) for e in evidence}
     texts = {e.number: e.text for e in evidence}
     asked = terms(given)
@@ -108,7 +109,8 @@ def judged(
 ) -> AnswerSentence:
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
-    One that is supported more likely than not, and no surer, is shown as supported in part.
+    One that is supported more likely than not, and no surer, is shown as supported in part. To whom it attributes what
+    it says is not to be found in the quotations, but it has to be the head of what is cited.
 
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
@@ -116,7 +118,7 @@ def judged(
     """
     texts = {e.article.id: e.article.text for e in evidence}
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
-    verdict = check(text, given, [citation.quote for citation in cited], around, nli)
+    verdict = check(unattributed(text, cited), given, [citation.quote for citation in cited], around, nli)
     unsure = verdict.support is Support.SUPPORTED and verdict.probability < SURE
     return AnswerSentence(text, cited, Support.PARTIAL if unsure else verdict.support, verdict.probability)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from index.article import Article
-from rag.attribution import is_opinion, restore_hedge
+from rag.attribution import is_opinion, restore_hedge, unattributed
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,48 @@ def test_without_a_source_the_hedge_stands_alone() -> None:
 )
 def test_an_opinion_piece_is_known_by_its_metadata(fields: dict[str, str], opinion: bool) -> None:
     assert is_opinion(Article("a", fields.pop("title", "T"), "In my opinion …", **fields)) is opinion
+
+
+GAZETTE = Article(
+    "a", "Harbour bridge reopens after repairs", "…", source="City Gazette", author="Ada Holm", published="2021-03-02"
+)
+WEEKLY = Article("b", "War", "…", source="Coast Weekly", published="2024-11")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "left"),
+    [
+        ("According to the City Gazette (2021-03-02), it cost 14.", "it cost 14."),
+        ("According to the report, Harbour bridge reopens after repairs (City Gazette), it cost 14.", "it cost 14."),
+        ("The City Gazette said on 2 March 2021 that it cost 14.", "it cost 14."),
+        ("City Gazette: it cost 14.", "it cost 14."),
+        ("The article states that it cost 14.", "it cost 14."),
+        ("In “Harbour bridge reopens after repairs”, it is put at 14.", "it is put at 14."),
+        ("It cost 14, according to Ada Holm.", "It cost 14."),
+        ("It cost 17, Coast Weekly reported in November 2024.", "It cost 17."),
+        ("City Gazette (2 March 2021) says it cost 14; Coast Weekly (November 2024) says 17.", "it cost 14; 17."),
+    ],
+)  # fmt: skip
+def test_who_says_it_and_when_is_no_part_of_what_is_said(sentence: str, left: str) -> None:
+    assert unattributed(sentence, [GAZETTE, WEEKLY]) == left
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "According to the Valley Courier, it cost 14.",  # not among those that may say it
+        "Coast Weekly was sold in November 2024.",
+        "War: it never changes.",  # a short title may be what the sentence is about
+        "It rained in City Gazette House.",
+        "According to the City Gazette.",  # nothing else is left
+        "",
+    ],
+)
+def test_what_is_claimed_of_a_source_stays(sentence: str) -> None:
+    assert unattributed(sentence, [GAZETTE, WEEKLY]) == sentence
+
+
+def test_heads_of_articles_are_no_patterns() -> None:
+    odd = Article("a", "a (((b* [c", "…", source="(?:x+)+", author="\\", published="soon")
+    assert unattributed("According to (?:x+)+, it cost 14.", [odd]) == "it cost 14."
+    assert unattributed("It cost 14.", []) == unattributed("It cost 14.", [Article("a", "", "…")]) == "It cost 14."

@@ -182,3 +182,27 @@ def test_an_answer_is_shown_as_supported_only_where_that_is_fairly_sure() -> Non
     assert check(said, "", [citation.quote for citation in cited]).support is YES
     assert (found.support, SUPPORTED < found.probability < SURE) == (PARTLY, True)
     assert judged("Wheat prices fell.", "", cited, held).support is YES
+
+
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("According to the City Gazette (2021-03-02), the repairs cost 14 million euros.", YES),
+        ("The City Gazette said on 2 March 2021 that the repairs cost 14 million euros.", YES),
+        ("According to Coast Weekly, the repairs cost 14 million euros.", NO),  # it is not they who say so
+        ("According to the City Gazette (2021-03-02), the repairs cost 17 million euros.", NO),
+    ],
+)
+def test_an_attribution_has_to_be_the_head_of_what_is_cited(said: str, support: Support) -> None:
+    texts = ("The repairs cost 14 million euros, the port authority said.", "The builders speak of other sums.")
+    heads = [
+        {"source": "City Gazette", "published": "2021-03-02"},
+        {"source": "Coast Weekly", "published": "2021-03-09"},
+    ]
+    found = [
+        EvidenceSentence(n, Article(f"a{n}", "The bridge", text, **head), 0, 0, len(text), 1.0)
+        for n, (text, head) in enumerate(zip(texts, heads, strict=True), start=1)
+    ]
+    asked = "How much did the repair of the bridge cost?"
+    assert supporting(said, asked, [], found) == (1,)
+    assert judged(said, asked, cite([(1,)], found)[0], found).support is support
