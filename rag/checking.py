@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,10 +10,15 @@ from index.relevance import Score
 from rag import cite, support
 from rag.answer import AnswerSentence, EvidenceSentence, Support
 from rag.attribution import restore_hedge
+from rag.features import terms
 from rag.nli import Entailment
 
 # The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
 _BESIDE_THE_QUESTION = -6.0
+
+_ASKS_FOR = re.compile(r"\b(?:who|whom|whose|what|when|where|why|how|which)\b", re.IGNORECASE)
+_TO_CHOOSE = re.compile(r"\b(?:or|either|between|of the two)\b", re.IGNORECASE)  # the answer is in the question
+_DENIES = re.compile(r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without)\b|n[’']t\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,24 @@ def check(
 def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:
     """The places of the sentences that something carries, at least in part, and that belong to the answer.
 
-    A first sentence always belongs. A small model that is to be complete goes on to what it reads next, and that may
+    One that only says the question again answers nothing, and may affirm what the question takes for granted. The first
+    of the others always belongs. A small model that is to be complete goes on to what it reads next, and that may
     have nothing to do with the question.
     """
-    carried = [n for n, each in enumerate(written) if each.citations and each.support is not Support.UNSUPPORTED]
+    carried = [
+        n
+        for n, each in enumerate(written)
+        if each.citations and each.support is not Support.UNSUPPORTED and not _echoes(question, each.text)
+    ]
     return [n for n in carried if n == carried[0] or not score or _belongs(question, written[n], score)]
+
+
+def _echoes(question: str, sentence: str) -> bool:
+    """Whether the sentence says nothing beyond a question that asks for something."""
+    if not _ASKS_FOR.search(question) or _TO_CHOOSE.search(question):
+        return False
+    denies = _DENIES.search(sentence) and not _DENIES.search(question)
+    return not denies and terms(sentence) <= terms(question)
 
 
 def _belongs(question: str, sentence: AnswerSentence, score: Score) -> bool:

@@ -114,3 +114,35 @@ def test_with_the_real_model_the_other_side_stays_and_another_matter_goes() -> N
     evidence = [EvidenceSentence(n, a, 0, 0, len(a.text), 1.0) for n, a in enumerate(articles, start=1)]
     question = "How much did the repair of the harbour bridge cost?"
     assert shown(check(" ".join(said), question, evidence, evidence, score)) == list(said)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("When was the railway closed for repairs?", "The railway was closed for repairs."),
+        ("Which cranes came from China?", "Its cranes came."),
+    ],
+)
+def test_the_question_said_again_is_no_answer(question: str, sentence: str) -> None:
+    found = checked(f"{sentence} [2][3]", question)
+    assert (shown(found), found.removed) == ([], (sentence,))
+    assert shown(checked(f"{sentence} [2][3] {OPENED} [1]", question)) == [OPENED], "the next one is then the first"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Was the railway closed for repairs?", CLOSED),  # yes
+        ("Which was closed for repairs, the railway or the harbour?", CLOSED),
+        ("Which of the two opened in 2007, harbour or railway?", "The harbour opened in 2007."),
+        ("Why was the railway closed?", CLOSED),  # for repairs
+    ],
+)
+def test_an_answer_in_the_words_of_the_question_stays(question: str, sentence: str) -> None:
+    assert shown(checked(f"{sentence} [1][3]", question)) == [sentence]
+
+
+def test_a_denial_in_the_words_of_the_question_stays() -> None:
+    text = "The railway of Quetta was never closed for repairs."
+    held = [EvidenceSentence(1, Article("rail", "Trains", text), 0, 0, len(text), 1.0)]
+    assert shown(check(f"{text} [1]", "When was the railway of Quetta closed for repairs?", held, held)) == [text]
