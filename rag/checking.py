@@ -10,11 +10,14 @@ from index.relevance import Score
 from rag import cite, support
 from rag.answer import AnswerSentence, EvidenceSentence, Support
 from rag.attribution import restore_hedge
-from rag.features import terms
+from rag.features import all_terms, terms
 from rag.nli import Entailment
 
 # The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
 _BESIDE_THE_QUESTION = -6.0
+
+# ", Maryland" behind a name: a model adds from memory where a place lies, or who somebody is.
+_ADDED = re.compile(r", (?P<name>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.,;]|$)")
 
 _ASKS_FOR = re.compile(r"\b(?:who|whom|whose|what|when|where|why|how|which)\b", re.IGNORECASE)
 _TO_CHOOSE = re.compile(r"\b(?:or|either|between|of the two)\b", re.IGNORECASE)  # the answer is in the question
@@ -49,15 +52,15 @@ def check(
         nli: judges support in place of the words; see `rag.support.check`.
     """
     marked = cite.read_markers(text)
+    told = [_without_additions(sentence.text, question, evidence) for sentence in marked]
     known = {sentence.number for sentence in read}
     pointed = [[number for number in sentence.numbers if number in known] for sentence in marked]
     numbers = [
-        support.supporting(sentence.text, question, named, evidence)
-        for sentence, named in zip(marked, pointed, strict=True)
+        support.supporting(sentence, question, named, evidence) for sentence, named in zip(told, pointed, strict=True)
     ]
     written = [
-        support.judged(sentence.text, question, cited, evidence, nli)
-        for sentence, cited in zip(marked, cite.cite(numbers, evidence), strict=True)
+        support.judged(sentence, question, cited, evidence, nli)
+        for sentence, cited in zip(told, cite.cite(numbers, evidence), strict=True)
     ]
     shown = _shown(question, written, score)
     number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
@@ -67,6 +70,19 @@ def check(
         tuple(sentence.text for n, sentence in enumerate(written) if n not in shown),
         sum(len(sentence.numbers) - len(named) for sentence, named in zip(marked, pointed, strict=True)),
     )
+
+
+def _without_additions(sentence: str, question: str, evidence: Sequence[EvidenceSentence]) -> str:
+    """The sentence without names behind a comma that nothing at hand speaks of; what stands before them may hold."""
+    if not _ADDED.search(sentence):
+        return sentence
+    spoken_of = all_terms([question, *(text for e in evidence for text in (e.text, e.article.title))])
+
+    def kept(added: re.Match[str]) -> str:
+        said = terms(added["name"])
+        return added[0] if not said or said & spoken_of else ""
+
+    return _ADDED.sub(kept, sentence)
 
 
 def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:

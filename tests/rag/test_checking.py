@@ -146,3 +146,19 @@ def test_a_denial_in_the_words_of_the_question_stays() -> None:
     text = "The railway of Quetta was never closed for repairs."
     held = [EvidenceSentence(1, Article("rail", "Trains", text), 0, 0, len(text), 1.0)]
     assert shown(check(f"{text} [1]", "When was the railway of Quetta closed for repairs?", held, held)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("The harbour opened in 2007, Balochistan.", "The harbour opened in 2007."),
+        ("The harbour of Gwadar, Far Western Balochistan, opened in 2007.", "The harbour of Gwadar, opened in 2007."),
+        ("Its cranes came from China, Gwadar.", "Its cranes came from China, Gwadar."),  # a title speaks of it
+        ("The harbour opened in 2007, it is said.", "The harbour opened in 2007, it is said."),
+        ("The harbour opened in 2007, US.", "The harbour opened in 2007, US."),  # no word that could be looked for
+    ],
+)
+def test_a_name_added_from_memory_is_cut(written: str, left: str) -> None:
+    found = checked(f"{written} [1][2]")
+    assert shown(found) == [left]
+    assert found.texts == (written,)
