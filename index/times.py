@@ -124,7 +124,12 @@ def parse_day(text: str) -> date | None:
 def day_in_words(day: str) -> str:
     """An ISO date that may stop at the year or the month as one reads it: 6 July 2021, July 2021, 2021."""
     parsed = parse_day(day)
-    return parsed.strftime(("%Y", "%B %Y", "%-d %B %Y")[day.count("-")]) if parsed else day
+    return parsed.strftime(("%Y", "%B %Y", "%-d %B %Y")[day[:10].count("-")]) if parsed else day
+
+
+def is_newer(published: str, than: str) -> bool:
+    """Whether one ISO date is later than another for certain; a month is not later than a day in it."""
+    return bool(published and than) and published > than and not published.startswith(than)
 
 
 def _bounded(question: str, match: re.Match[str], span: tuple[date, date], today: date | None) -> TimeHint:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from index.article import Article
-from index.times import TimeHint, day_in_words
+from index.times import TimeHint, day_in_words, is_newer
 from rag.llm import Usage
 
 _LEAD_DAYS = 3  # what was published so shortly before may well announce what is asked for
@@ -154,7 +154,8 @@ class Answer:
     `declined` says that the articles do not hold the answer, `confidence` (0…1) how sure it is that they do.
     `standalone` is the question as it was searched for, with what a follow-up refers to filled in.
     `invented_markers` counts citations that the model made up and that were dropped.
-    `when` holds the days that the question was taken to mean, if it says when.
+    `asked` is the ISO date of the question, "" where it is not known; `when` holds the days that the question was taken
+    to mean, if it says when.
     `disagreements` are the facts of the evidence that its articles tell differently.
     `read` are the numbers of the evidence sentences that the model got to read, none where it was not asked.
     `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
@@ -173,6 +174,7 @@ class Answer:
     models: Models
     prompt: str
     invented_markers: int
+    asked: str = ""
     when: TimeHint | None = None
     disagreements: tuple[Disagreement, ...] = ()
     refusal: Refusal | None = None
@@ -195,9 +197,12 @@ class Answer:
         days = [citation.published for citation in self.citations]
         if not days or self.when is None or self.when.first is None:
             return ""
-        needed = (self.when.first - timedelta(days=min(_LEAD_DAYS, self.when.first.toordinal() - 1))).isoformat()
-        # A day may stop at the year: "2024" is not before 2024-05-20.
-        return max(days) if all(day and day < needed[: len(day)] for day in days) else ""
+        first = self.when.first
+        needed = (first - timedelta(days=min(_LEAD_DAYS, first.toordinal() - 1))).isoformat()
+        is_to_come = self.asked and first.isoformat() > self.asked  # nothing can have come out then
+        if is_to_come or not all(is_newer(needed, day) for day in days):
+            return ""
+        return max(days, key=lambda day: f"{day}~")  # "2024-04" may be later than 2024-04-10
 
     def when_in_words(self) -> str:
         """How the question's time was read, and whether all that is quoted is older; "" where it does not say when."""
@@ -233,6 +238,7 @@ class Answer:
             "models": {"llm": self.models.llm, "embedder": self.models.embedder},
             "prompt": self.prompt,
             "standalone": self.standalone,
+            "asked": self.asked,
             "time": {**self.when.to_json(), "outdated": self.outdated} if self.when else None,
             "invented_markers": self.invented_markers,
             "disagreements": [disagreement.to_json() for disagreement in self.disagreements],

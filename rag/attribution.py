@@ -45,12 +45,12 @@ _LOWERED = frozenset(
 )
 
 _SAYS = (
-    "(?:says|said|reports|reported|writes|wrote|tells|told|states|stated|argues|argued|notes|noted|claims|claimed"
-    "|mentions|mentioned)"
+    r"(?:has |have |had )?(?:says|said|reports|reported|writes|wrote|tells|told|states|stated|argues|argued|notes|noted"
+    r"|claims|claimed|mentions|mentioned)"
 )
-_PIECE = r"(?:(?:the|an?|its) )?(?:(?:\w+ )?(?:article|report|column|piece|analysis|story|paper|newspaper),? )?"
+_PIECE = r"(?:(?i:the|an?|its) )?(?:(?:\w+ )?(?:article|report|column|piece|analysis|story|paper|newspaper),? )?"
 _SPACES = r"\s+"
-_ANY_ARTICLE = frozenset({"the article", "this article"})
+_ANY_ARTICLE = frozenset({"the article", "The article", "this article", "This article"})
 _LEAST_OF_TITLE = 3  # words; a shorter title may be what the sentence is about
 _MOST_OF_NAME, _MOST_OF_SENTENCE = 300, 2_000  # characters; what is longer is hostile
 
@@ -111,19 +111,26 @@ def unattributed(sentence: str, said_by: Iterable[Signed]) -> str:
     """
     if len(sentence) > _MOST_OF_SENTENCE:
         return sentence
-    names, days = set(_ANY_ARTICLE), set[str]()
-    for each in said_by:
-        title = [each.title] if len(each.title.split()) >= _LEAST_OF_TITLE else []
-        names |= {name.strip(" .") for name in (*title, each.source, each.author) if len(name) <= _MOST_OF_NAME}
-        days |= _days(each.published)
-    names.discard("")
-    name, part = _any(names), _any(names | days)
-    who = rf"{_PIECE}[“\"‘']?{name},?[”\"’']?(?:,? ?\(?(?:(?:of|on|from) )?{part}(?:, {part})*\)?)?"
-    says = rf"{_SAYS}\b" + (rf"(?: (?:(?:on|in) )?{_any(days)})?" if days else "")
-    lead = (
-        rf",? ?\baccording to {who},? ?|(?:^|(?<=[;,] ))(?:in {who}, |{who}(?: {says}(?: that)?,?|:) ?)|, {who} {says}"
+    heads = list(said_by)
+    titles = {each.title for each in heads if len(each.title.split()) >= _LEAST_OF_TITLE}
+    named = {*titles, *(name for each in heads for name in (each.source, each.author))}
+    names = {name.strip(" .") for name in named if name.strip(" .") and len(name) <= _MOST_OF_NAME} | _ANY_ARTICLE
+    days = {day for each in heads for day in _days(each.published)}
+    by, when = _any(names), _any(days or {"\0"})
+    head = rf"(?: ?\((?:{by}|{when})(?:, (?:{by}|{when}))*+\))?+"  # (SOURCE, DATE)
+    who = rf"{_PIECE}[“\"‘']?{by}(?:,(?=[”\"’']))?[”\"’']?{head}"
+    in_title = rf"[Ii]n [“\"‘']?{_any(titles)},?[”\"’']?{head}, " if titles else r"(?!)"
+    on = rf"(?:(?:on|in) )?{when}"
+    attributions = (
+        rf"^(?:According to|As reported by) {who}, ",
+        rf", (?:according to|as reported by) {who}(?:,(?= )|(?=[.;]|$))",
+        rf"(?:^|(?<=; ))(?:On {when}, )?{who} {_SAYS}(?: {on})? that ",
+        rf"(?:^|(?<=; )){who}(?:: | (?:says|said|writes|wrote) )",
+        rf"^{in_title}",
+        rf", {who} {_SAYS}(?: {on})?(?=[.;]|$)",
+        rf" \({by}(?:, (?:{by}|{when}))*+\)(?=[.;]|$)",
     )
-    left = re.sub(lead, "", sentence, flags=re.IGNORECASE)
+    left = re.sub("|".join(attributions), "", sentence)
     return left if content_stems(left) else sentence
 
 
@@ -134,12 +141,12 @@ def _any(texts: Iterable[str]) -> str:
 
 
 def _days(published: str) -> set[str]:
-    """The ways in which one writes a date that may stop at the year or the month."""
-    day = parse_day(published)
+    """The ways in which one writes a date that may stop at the year or the month, and what holds it."""
+    day, exact = parse_day(published), published[:10]
     if day is None:
         return set()
     forms = ("%Y",), ("%B %Y",), ("%-d %B %Y", "%B %-d, %Y", "%-d %B", "%B %-d")
-    return {published[:10], *(day.strftime(form) for form in forms[min(2, published[:10].count("-"))])}
+    return {exact, *(day.strftime(form) for some in forms[: exact.count("-") + 1] for form in some)}
 
 
 def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from index.article import Article
+from index.times import is_newer
 from index.words import content_stems
 from prompts import Write, render
 from rag import attribution, checking, cite, decline
@@ -20,7 +21,7 @@ from rag.answer import (
     full_text,
     sentence_json,
 )
-from rag.disagreement import disagreements, is_newer
+from rag.disagreement import disagreements
 from rag.evidence import shown
 from rag.nli import Entailment
 

@@ -10,24 +10,35 @@ from index.relevance import Score
 from rag import cite, support
 from rag.answer import AnswerSentence, EvidenceSentence, Support
 from rag.attribution import restore_hedge
+from rag.conversation import AUXILIARY
 from rag.features import all_terms, terms
 from rag.nli import Entailment
 
 # The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
 _BESIDE_THE_QUESTION = -6.0
 
-# ", Maryland" behind a name: a model adds from memory where a place lies, or who somebody is.
-_ADDED = re.compile(r", (?P<name>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.,;]|$)")
+# "Baltimore, Maryland.": a model adds from memory where a place lies, or who somebody is.
+_ADDED = re.compile(r"(?P<name>\b[A-Z][\w’'-]*), (?P<more>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.;]|$)")
+_LISTED = re.compile(r", (?:[A-Z][\w’'-]* ){0,2}$")  # before the name: one of several, the last of which is no addition
 
-_ASKS_FOR = re.compile(r"\b(?:who|whom|whose|what|when|where|why|how|which)\b", re.IGNORECASE)
-_TO_CHOOSE = re.compile(r"\b(?:or|either|between|of the two)\b", re.IGNORECASE)  # the answer is in the question
-_DENIES = re.compile(r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without)\b|n[’']t\b", re.IGNORECASE)
+# Not "Was it closed when it rained?", and not the WHO.
+_ASKS_FOR = re.compile(
+    rf"(?!\W*(?i:{AUXILIARY})\b).*\b(?:[Ww]ho|[Ww]hom|[Ww]hose|(?i:what|when|where|why|how|which))\b", re.DOTALL
+)
+# The answer is in the question.
+_TO_CHOOSE = re.compile(r"\b(?:or|either|between|versus|vs)\b|\bof\b[^?]*\b(?:and|two)\b", re.IGNORECASE)
+# Small words that answer in the question's own words: "none of the hostages", "before the fire".
+_TELLS = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|all|most|both|some|few|many|more|less|half|only|each"
+    r"|every|once|twice|often|always|before|after|until|since|during)\b|n[’']t\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the model wrote: all sentences as it wrote them (`texts`), those to show, those that were taken out, and how
-    many markers pointed at nothing that it had read."""
+    """What the model wrote: all sentences as it wrote them (`texts`), those to show, those that were taken out or
+    changed (`removed`), and how many markers pointed at nothing that it had read."""
 
     texts: tuple[str, ...]
     sentences: tuple[AnswerSentence, ...]
@@ -52,7 +63,7 @@ def check(
         nli: judges support in place of the words; see `rag.support.check`.
     """
     marked = cite.read_markers(text)
-    told = [_without_additions(sentence.text, question, evidence) for sentence in marked]
+    told = [_without_addition(sentence.text, question, evidence) for sentence in marked]
     known = {sentence.number for sentence in read}
     pointed = [[number for number in sentence.numbers if number in known] for sentence in marked]
     numbers = [
@@ -67,22 +78,21 @@ def check(
     return Checked(
         tuple(sentence.text for sentence in marked),
         tuple(_hedged(replace(written[n], citations=tuple(map(number, written[n].citations)))) for n in shown),
-        tuple(sentence.text for n, sentence in enumerate(written) if n not in shown),
+        tuple(each.text for n, each in enumerate(marked) if n not in shown or each.text != told[n]),
         sum(len(sentence.numbers) - len(named) for sentence, named in zip(marked, pointed, strict=True)),
     )
 
 
-def _without_additions(sentence: str, question: str, evidence: Sequence[EvidenceSentence]) -> str:
-    """The sentence without names behind a comma that nothing at hand speaks of; what stands before them may hold."""
-    if not _ADDED.search(sentence):
+def _without_addition(sentence: str, question: str, evidence: Sequence[EvidenceSentence]) -> str:
+    """The sentence without a last name behind a comma that nothing at hand speaks of; what is before it may hold."""
+    added = _ADDED.search(sentence)
+    if not added or _LISTED.search(sentence, 0, added.start()):
         return sentence
-    spoken_of = all_terms([question, *(text for e in evidence for text in (e.text, e.article.title))])
-
-    def kept(added: re.Match[str]) -> str:
-        said = terms(added["name"])
-        return added[0] if not said or said & spoken_of else ""
-
-    return _ADDED.sub(kept, sentence)
+    heads = (text for e in evidence for text in (e.text, e.article.title, e.article.source, e.article.author))
+    said = terms(added["more"])
+    if not said or said & all_terms([question, *heads]):
+        return sentence
+    return sentence[: added.end("name")] + sentence[added.end() :]
 
 
 def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:
@@ -102,10 +112,10 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
 
 def _echoes(question: str, sentence: str) -> bool:
     """Whether the sentence says nothing beyond a question that asks for something."""
-    if not _ASKS_FOR.search(question) or _TO_CHOOSE.search(question):
+    if not _ASKS_FOR.match(question) or _TO_CHOOSE.search(question):
         return False
-    denies = _DENIES.search(sentence) and not _DENIES.search(question)
-    return not denies and terms(sentence) <= terms(question)
+    told = {word.lower() for word in _TELLS.findall(sentence)} - {word.lower() for word in _TELLS.findall(question)}
+    return not told and terms(sentence) <= terms(question)
 
 
 def _belongs(question: str, sentence: AnswerSentence, score: Score) -> bool:

@@ -25,7 +25,7 @@ _FEW = 3  # content words; fewer, or no more without a verb, lean on what was sa
 
 
 _DETERMINER = r"(?:the|an?|this|that|every|each|my|our|your)"
-_AUXILIARY = (
+AUXILIARY = (
     r"(?:am|is|are|was|were|be|been|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must"
     r"|(?:is|are|was|were|do|does|did|has|have|had|ca|could|wo|would|should)n[’']t)"
 )
@@ -41,12 +41,12 @@ _NAME = re.compile(r"(?<=[\w,;:’'] )(?!I\b)[A-Z][\w’'-]+|\b\d{4}\b|[“\"]")
 _FULL_NAME = re.compile(r"\b(?:[A-Z][\w’'-]+ ){1,3}[A-Z][\w’'-]+")
 _SUBJECT_START = re.compile(rf"\s*(?:{_DETERMINER}\b|[A-Z]|he\b|she\b|they\b|we\b|you\b|I\b)")
 _DEFINITE = re.compile(r"\bthe (?:\w+ )??(\w+)(?=\s*[?.!,]|\s*$|\s)", re.IGNORECASE)
-_FIRST_AUXILIARY = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
+_FIRST_AUXILIARY = re.compile(rf"\b{AUXILIARY}\b", re.IGNORECASE)
 _ONE_THING = re.compile(r" [A-Z]|\b(?:the|an?) ")
 _SEVERAL = re.compile(r" [A-Z]|\b[a-z]{2,}[^\Ws]s\b")
 _NOUN_PHRASE = re.compile(rf"\b{_DETERMINER}\s+[a-z]\w+", re.IGNORECASE)
 _ASKS = re.compile(
-    rf"^(?:who|whom|whose|what|when|where|why|which|how|{_AUXILIARY}|please|tell|give|show|list|name|explain|describe"
+    rf"^(?:who|whom|whose|what|when|where|why|which|how|{AUXILIARY}|please|tell|give|show|list|name|explain|describe"
     r"|compare|i|we|my)\b",
     re.IGNORECASE,
 )
@@ -65,7 +65,7 @@ _CONTINUES = re.compile(
 _OF_WHAT_WAS_SAID = re.compile(
     r"\b(?:(?:who|what|where|when|how|why|any\w+|some\w+|no\w+) else\b|instead\b(?! of)"
     r"|(?:back|since|by|until|before) then\b|then\s*\?|latter\b|the former\b\s*(?:\?|,|$|"
-    + _AUXILIARY
+    + AUXILIARY
     + r"\b)|such\b(?! as)|one more time\b|once more\b"
     r"|you (?:just |have )?(?:said|say|mention\w*|told|wrote|named|listed)\b|(?:that|this|those|these) same\b"
     r"|your (?:\w+ ){0,2}(?:answers?|statements?|lists?|repl(?:y|ies)|examples?)\b)|^one (?:with|that|which|of)\b",
@@ -81,14 +81,14 @@ _OF_SEVERAL = re.compile(
 )
 _DEMONSTRATIVE = re.compile(
     rf"\bthis\b(?! {_TIMES}\b)|\bthese\b(?! {_TIMES}\b)|\bthose\b(?! (?:who|whom|whose|which|that|with|in|of|from)\b)"
-    rf"|\bthat(?= {_TIMES}\b)|(?:^|\b(?:{_AUXILIARY}|about|of|for|in|at|to|with|on|by|from|after|before|since"
+    rf"|\bthat(?= {_TIMES}\b)|(?:^|\b(?:{AUXILIARY}|about|of|for|in|at|to|with|on|by|from|after|before|since"
     r"|like|than|why|how|besides|despite|during))\s*\bthat\b(?! is\b.*\bthat\b)|\bthat\s*(?:[?.!,;]|$)",
     re.IGNORECASE,
 )  # fmt: skip
 _PLACE = re.compile(
     r"(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )(?<!\bbe )(?<!\bbeen )(?<!n[’']t )(?<!\bhas )(?<!\bhave )(?<!\bdid )"
     r"(?<!\bdoes )(?<!\bdo )(?<!\bcan )(?<!\bwill )\bthere\b"
-    rf"(?![’']s\b|\s+(?:{_AUXILIARY}|exists?|existed|seems?|remains?)\b)|\bbeen there\b",
+    rf"(?![’']s\b|\s+(?:{AUXILIARY}|exists?|existed|seems?|remains?)\b)|\bbeen there\b",
     re.IGNORECASE,
 )
 _IT = re.compile(r"\b(?:it|itself|they|them|themselves)\b", re.IGNORECASE)

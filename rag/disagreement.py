@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
 
+from index.times import is_newer
 from index.words import content_stems, fold, stem
 from rag.answer import Disagreement, DisagreementKind, EvidenceSentence, Value
 from rag.mentions import Day, Mention, Name, Number, Reading, read
@@ -505,11 +506,6 @@ def _is_update(one: _Statement, mine: Mention, other: _Statement, others: Mentio
     elif not is_newer(other.evidence.article.published, one.evidence.article.published):
         return False
     return older.high < newer.low
-
-
-def is_newer(published: str, than: str) -> bool:
-    """Whether one ISO date is later than another for certain; a month is not later than a day in it."""
-    return bool(published and than) and published > than and not published.startswith(than)
 
 
 def _groups(clashes: Sequence[_Clash]) -> list[list[_Clash]]:

@@ -164,6 +164,7 @@ class Assistant:
                 models=Models(self.llm.name, self.index.embedder.fingerprint),
                 prompt=prompts.version(),
                 invented_markers=written.invented_markers,
+                asked=asked,
                 when=when,
                 disagreements=disagreement.disagreements(standalone, found) if sentences else (),
                 refusal=decline.explain(standalone, found, self.index.unheard(standalone))

@@ -48,7 +48,7 @@ def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters |
         for row in tqdm(todo, desc="answering", unit=" questions", initial=len(done), total=len(rows), disable=None):
             try:
                 answer = assistant.ask(row.question, history=row.history, asked=row.asked, filters=filters)
-                line: dict[str, Any] = {"id": row.id, "asked": row.asked, **answer.to_json()}
+                line: dict[str, Any] = {"id": row.id, **answer.to_json()}
             except QuestionError as error:
                 failed += 1
                 line = {"id": row.id, "question": row.question, "error": str(error)}
@@ -165,10 +165,10 @@ def _keep_finished(out: Path, rows: dict[str, Row]) -> set[str]:
         row = rows.get(value.get("id", ""))
         if "answer" not in value or row is None or value.get("question") != " ".join(row.question.split()):
             raise ReadError(f"{out}:{number} answers another question than the batch asks; write to another file.")
-        if value.get("asked", row.asked) != row.asked:
+        if (asked := value.get("asked", "")) != row.asked:
             raise ReadError(
-                f"{out}:{number} was asked on {value['asked'] or 'no day'}, and the batch asks on "
-                f"{row.asked or 'no day'}; write to another file."
+                f"{out}:{number} was asked on {asked or 'no day'}, and the batch asks on {row.asked or 'no day'}; "
+                "write to another file, or give --asked that day."
             )
         kept[value["id"]] = line
     temporary = out.with_name(f"{out.name}.new")

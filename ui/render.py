@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from html import escape
 from itertools import groupby
 from urllib.parse import urlsplit
 
 from index.article import Article
 from index.ledger import ArticleRow
+from index.times import day_in_words
 from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
 from rag.attribution import is_opinion
 from rag.disagreement import heading, in_words
@@ -339,7 +339,7 @@ def _shelf_row(row: ArticleRow) -> str:
 
 
 def _byline(source: str, author: str, published: str) -> str:
-    parts = (source, author, _day(published))
+    parts = (source, author, day_in_words(published))
     return " · ".join(f"<span>{_text(part)}</span>" for part in parts if part)
 
 
@@ -358,19 +358,6 @@ def _is_web(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc)
-
-
-def _day(published: str) -> str:
-    """An ISO date in words, as exact as it was given; anything else as it stands."""
-    day = published.partition("T")[0].partition(" ")[0]
-    try:
-        if len(day) == len("2024-03"):
-            return date.fromisoformat(f"{day}-01").strftime("%B %Y")
-        if len(day) == len("2024-03-05"):
-            return date.fromisoformat(day).strftime("%-d %B %Y")
-    except ValueError:
-        pass
-    return published
 
 
 def _seconds(milliseconds: float) -> str:

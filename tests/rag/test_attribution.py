@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from index.article import Article
@@ -97,6 +99,17 @@ WEEKLY = Article("b", "War", "…", source="Coast Weekly", published="2024-11")
         ("It cost 14, according to Ada Holm.", "It cost 14."),
         ("It cost 17, Coast Weekly reported in November 2024.", "It cost 17."),
         ("City Gazette (2 March 2021) says it cost 14; Coast Weekly (November 2024) says 17.", "it cost 14; 17."),
+        ("The bridge, according to the City Gazette, cost 14.", "The bridge cost 14."),
+        ("It cost 14, according to the City Gazette, and it opened in 2007.", "It cost 14 and it opened in 2007."),
+        ("As reported by the City Gazette, it cost 14.", "it cost 14."),
+        ("It cost 14 (City Gazette, 2021-03-02).", "It cost 14."),
+        ("According to the City Gazette (March 2021), it cost 14.", "it cost 14."),
+        ("On 2 March 2021, the City Gazette reported that it cost 14.", "it cost 14."),
+        ("The City Gazette has reported that it cost 14.", "it cost 14."),
+        # What is claimed of a day or of a person stays.
+        ("According to the City Gazette, on 2 March 2021 it opened.", "on 2 March 2021 it opened."),
+        ("According to the City Gazette, 2 March 2021 was the day.", "2 March 2021 was the day."),
+        ("According to the City Gazette, Ada Holm was fired.", "Ada Holm was fired."),
     ],
 )  # fmt: skip
 def test_who_says_it_and_when_is_no_part_of_what_is_said(sentence: str, left: str) -> None:
@@ -110,6 +123,9 @@ def test_who_says_it_and_when_is_no_part_of_what_is_said(sentence: str, left: st
         "Coast Weekly was sold in November 2024.",
         "War: it never changes.",  # a short title may be what the sentence is about
         "It rained in City Gazette House.",
+        "Ada Holm claimed the prize of 14 million euros.",
+        "Coast Weekly reported a loss of 14 million euros.",
+        "In Coast Weekly, Ada Holm drew the bridge.",
         "According to the City Gazette.",  # nothing else is left
         "",
     ],
@@ -121,4 +137,15 @@ def test_what_is_claimed_of_a_source_stays(sentence: str) -> None:
 def test_heads_of_articles_are_no_patterns() -> None:
     odd = Article("a", "a (((b* [c", "…", source="(?:x+)+", author="\\", published="soon")
     assert unattributed("According to (?:x+)+, it cost 14.", [odd]) == "it cost 14."
-    assert unattributed("It cost 14.", []) == unattributed("It cost 14.", [Article("a", "", "…")]) == "It cost 14."
+    assert (
+        unattributed("According to Nobody, it cost 14.", [Article("a", "", "…")]) == "According to Nobody, it cost 14."
+    )
+
+
+def test_heads_that_repeat_themselves_cost_no_time() -> None:
+    odd = Article("a", "a a a", "…", source="a", author="a, a", published="2021")
+    start = time.perf_counter()
+    for n in (40, 600):
+        unattributed(", ".join(["a"] * n) + " b c d.", [odd])
+        unattributed("according to a (" + ", ".join(["a"] * n) + " b c d.", [odd])
+    assert time.perf_counter() - start < 1

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from index.article import Article
+from index.times import is_newer
 from rag.answer import Disagreement, DisagreementKind, EvidenceSentence
-from rag.disagreement import disagreements, in_words, is_newer
+from rag.disagreement import disagreements, in_words
 
 COST = "How much did the repair of the harbour bridge cost?"
 

@@ -153,7 +153,16 @@ def test_one_current_or_undated_article_is_enough_not_to_be_outdated() -> None:
     for published in ("2024-05-21", "2024", ""):
         other = replace(old, number=2, article=replace(old.article, id="a2", published=published))
         assert not answer((old, other), Support.SUPPORTED, Support.SUPPORTED, when=THIS_WEEK).outdated
+    month = replace(old, number=2, article=replace(old.article, id="a2", published="2021-03"))
+    both = answer((old, month), Support.SUPPORTED, Support.SUPPORTED, when=THIS_WEEK)
+    assert both.outdated == "2021-03", "some day of that month may be the newest"
     assert answer((old,), Support.SUPPORTED, when=TimeHint("in year 1", date.min, date.min)).outdated == ""
+
+
+def test_what_is_to_come_has_no_articles_yet() -> None:
+    found = evidence(FOURTEEN, published="2024-05-01")
+    assert answer(found, Support.SUPPORTED, when=THIS_WEEK, asked="2024-05-26").outdated
+    assert not answer(found, Support.SUPPORTED, when=THIS_WEEK, asked="2024-05-12").outdated
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class Assistant:
             Models("paper", "e"),
             "p",
             0,
+            asked,
         )
 
 
