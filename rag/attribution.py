@@ -61,32 +61,8 @@ _OPINION_FOLDERS = frozenset(
 )
 
 
-class Described(Protocol):
-    """What says of an article that it is an opinion: an `Article` does, and a `Citation`."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def url(self) -> str: ...
-
-
-def is_opinion(article: Described) -> bool:
-    """Whether the title's beginning, the source or the address names it as opinion; what it says is not looked at."""
-    if _OPINION_TITLE.match(article.title) or _OPINION.search(article.source):
-        return True
-    try:
-        folders = urlsplit(article.url).path.lower().split("/")
-    except ValueError:  # an address that is none
-        return False
-    return not _OPINION_FOLDERS.isdisjoint(folders)
-
-
-class Signed(Protocol):
-    """What a sentence can be attributed to: an `Article`, and a `Citation`."""
+class Headed(Protocol):
+    """What stands at the head of an article: an `Article` has it, and a `Citation`."""
 
     @property
     def title(self) -> str: ...
@@ -100,8 +76,22 @@ class Signed(Protocol):
     @property
     def published(self) -> str: ...
 
+    @property
+    def url(self) -> str: ...
 
-def unattributed(sentence: str, said_by: Iterable[Signed]) -> str:
+
+def is_opinion(article: Headed) -> bool:
+    """Whether the title's beginning, the source or the address names it as opinion; what it says is not looked at."""
+    if _OPINION_TITLE.match(article.title) or _OPINION.search(article.source):
+        return True
+    try:
+        folders = urlsplit(article.url).path.lower().split("/")
+    except ValueError:  # an address that is none
+        return False
+    return not _OPINION_FOLDERS.isdisjoint(folders)
+
+
+def unattributed(sentence: str, said_by: Iterable[Headed]) -> str:
     """The sentence without "According to SOURCE (DATE)," and the like; as it is where nothing else is left.
 
     Who says something, and when, stands in the head of an article and not in the sentences that carry the claim.
