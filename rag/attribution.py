@@ -44,6 +44,7 @@ _LOWERED = frozenset(
     "these they this those two three four five six seven eight nine ten we".split()
 )
 
+# How somebody is named for what is said: "The newspaper report, TITLE (SOURCE, DATE), has reported on DATE that …".
 _SAYS = (
     r"(?:has |have |had )?(?:says|said|reports|reported|writes|wrote|tells|told|states|stated|argues|argued|notes|noted"
     r"|claims|claimed|mentions|mentioned)"
