@@ -124,7 +124,7 @@ def parse_day(text: str) -> date | None:
 def day_in_words(day: str) -> str:
     """An ISO date that may stop at the year or the month as one reads it: 6 July 2021, July 2021, 2021."""
     parsed = parse_day(day)
-    return parsed.strftime(("%Y", "%B %Y", "%-d %B %Y")[day[:10].count("-")]) if parsed else day
+    return parsed.strftime(("%Y", "%B %Y", "%-d %B %Y")[min(2, day[:10].count("-"))]) if parsed else day
 
 
 def is_newer(published: str, than: str) -> bool:

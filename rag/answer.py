@@ -159,7 +159,7 @@ class Answer:
     `disagreements` are the facts of the evidence that its articles tell differently.
     `read` are the numbers of the evidence sentences that the model got to read, none where it was not asked.
     `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
-    part of the answer, see `rag.checking`. `clarifying`: the text is a question back, no answer.
+    part of the answer, or not as it wrote them, see `rag.checking`. `clarifying`: the text is a question back.
     """
 
     question: str

@@ -102,15 +102,19 @@ def unattributed(sentence: str, said_by: Iterable[Headed]) -> str:
     """
     if len(sentence) > _MOST_OF_SENTENCE:
         return sentence
-    heads = list(said_by)
+    heads, spaced = list(said_by), " ".join(sentence.split())
     titles = {each.title for each in heads if len(each.title.split()) >= _LEAST_OF_TITLE}
     named = {*titles, *(name for each in heads for name in (each.source, each.author))}
     names = {name.strip(" .") for name in named if name.strip(" .") and len(name) <= _MOST_OF_NAME} | _ANY_ARTICLE
-    days = {day for each in heads for day in _days(each.published)}
-    by, when = _any(names), _any(days or {"\0"})
+    # Of what the sentence does not hold no pattern is compiled: all heads of the evidence would take 0.1 s.
+    names = {name for name in names if _is_in(name, spaced)}
+    if not names:
+        return sentence
+    by = _any(names)
+    when = _any(day for each in heads for day in _days(each.published) if day in spaced)
     head = rf"(?: ?\((?:{by}|{when})(?:, (?:{by}|{when}))*+\))?+"  # (SOURCE, DATE)
     who = rf"{_PIECE}[“\"‘']?{by}(?:,(?=[”\"’']))?[”\"’']?{head}"
-    in_title = rf"[Ii]n [“\"‘']?{_any(titles)},?[”\"’']?{head}, " if titles else r"(?!)"
+    in_title = rf"[Ii]n [“\"‘']?{_any(title for title in titles if _is_in(title, spaced))},?[”\"’']?{head}, "
     on = rf"(?:(?:on|in) )?{when}"
     attributions = (
         rf"^(?:According to|As reported by) {who}, ",
@@ -125,9 +129,16 @@ def unattributed(sentence: str, said_by: Iterable[Headed]) -> str:
     return left if content_stems(left) else sentence
 
 
+def _is_in(name: str, spaced: str) -> bool:
+    """Whether a text, its words one space apart, holds a name."""
+    return " ".join(name.split()) in spaced
+
+
 def _any(texts: Iterable[str]) -> str:
-    """A pattern of any of the texts, the longest first, whatever the spaces between their words."""
-    ordered = sorted(texts, key=lambda text: (-len(text), text))
+    """A pattern of any of the texts, the longest first, whatever the spaces between their words; of none, no match."""
+    ordered = sorted(set(texts), key=lambda text: (-len(text), text))
+    if not ordered:
+        return r"(?!)"
     return rf"(?:{'|'.join(_SPACES.join(map(re.escape, text.split())) for text in ordered)})(?!\w)"
 
 

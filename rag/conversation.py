@@ -23,7 +23,6 @@ _SOME = 4  # content words; more say enough even where they speak of "the" thing
 _WHOLE = 7  # words of any kind; a question of so many is a sentence
 _FEW = 3  # content words; fewer, or no more without a verb, lean on what was said before
 
-
 _DETERMINER = r"(?:the|an?|this|that|every|each|my|our|your)"
 AUXILIARY = (
     r"(?:am|is|are|was|were|be|been|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must"

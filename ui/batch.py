@@ -162,7 +162,7 @@ def _keep_finished(out: Path, rows: dict[str, Row]) -> set[str]:
             value = {}
         if "error" in value:
             continue
-        row = rows.get(value.get("id", ""))
+        row = rows.get(value["id"]) if isinstance(value.get("id"), str) else None
         if "answer" not in value or row is None or value.get("question") != " ".join(row.question.split()):
             raise ReadError(f"{out}:{number} answers another question than the batch asks; write to another file.")
         if (asked := value.get("asked", "")) != row.asked:

@@ -102,6 +102,7 @@ def test_a_date_may_stop_at_the_month_or_the_year() -> None:
         ("2021", "2021"),
         ("soon", "soon"),
         ("2021-07-06T10:00:00-05:00", "6 July 2021"),
+        ("2021-7-6-5", "6 July 2021"),
     ],
 )
 def test_a_date_is_told_as_far_as_it_goes(day: str, said: str) -> None:

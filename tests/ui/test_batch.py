@@ -105,6 +105,12 @@ def test_an_output_of_another_day_is_not_continued(assistant: Any, questions: An
     assert (out.read_bytes(), assistant.asked) == (before, [])
 
 
+def test_an_output_whose_id_is_no_text_is_named(assistant: Any, questions: Any, out: Path) -> None:
+    out.write_text('{"id": ["1"], "question": "Third?", "answer": ""}\n', encoding="utf-8")
+    with pytest.raises(ReadError, match=r"answers\.jsonl:1 answers another question"):
+        ask_all(assistant, questions(), out)
+
+
 def test_a_file_torn_at_any_byte_is_continued(assistant: Any, questions: Any, out: Path) -> None:
     ask_all(assistant, questions(), out)
     whole = out.read_bytes()
