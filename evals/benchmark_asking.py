@@ -16,18 +16,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evals.benchmark_sets import Task, pooled
+from evals.cache import JsonCache, digest
+from evals.kept_writing import KeptWriting
 from evals.record import Item, write_whole
 from evals.run import (
     RANKED,
-    AnswerCache,
     Asker,
     AssistantAsker,
     Progress,
     ask_items,
     determinants,
-    digest,
     indexed,
     silent,
+    writes,
 )
 from evals.scoring import METRICS
 from index.article import Article
@@ -36,7 +37,7 @@ from index.errors import ModelError
 from index.search import Hit, Index
 from index.settings import Settings
 from rag.answer import Answer, Models, Timings, Turn
-from rag.llm import LLM, Usage
+from rag.llm import Usage
 from rag.pipeline import Assistant
 
 _DEPTH = 10  # different articles that a search goes down to
@@ -53,10 +54,10 @@ class Reading(Protocol):
 class PassageReading:
     """Dateline's assistant over a few passages at a time, held in memory; LLM and embedder are shared."""
 
-    def __init__(self, settings: Settings, embedder: Embedder | None = None, llm: LLM | None = None) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder | None = None, llm: KeptWriting | None = None) -> None:
         self._settings = settings
         self.embedder = embedder or Embedder(settings.embedder)
-        self._llm = llm or LLM(settings)
+        self._llm = llm or KeptWriting(settings, writes(settings))
         self._started = False
 
     def __enter__(self) -> PassageReading:
@@ -81,7 +82,7 @@ class PassageReading:
             if not self._started:
                 assistant.start()
                 self._started = True
-            answer = assistant.ask(question, history=history, asked=asked)
+            answer = self._llm.as_written(assistant.ask(question, history=history, asked=asked))
             return index.search(answer.standalone, RANKED, asked=asked), answer
 
 
@@ -171,8 +172,8 @@ class Asking:
     open_reading: Callable[[Settings], AbstractContextManager[Reading]] = PassageReading
 
     @property
-    def cache(self) -> AnswerCache:
-        return AnswerCache(self.settings.cache / "evals" / "answers")
+    def cache(self) -> JsonCache:
+        return JsonCache(self.settings.cache / "evals" / "answers")
 
 
 @dataclass(frozen=True)

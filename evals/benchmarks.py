@@ -20,13 +20,14 @@ import numpy as np
 from evals import benchmark_sets as sets
 from evals.benchmark_asking import Asked, Asking, by_search, over_corpus, over_passages, over_passages_or_pool
 from evals.benchmark_sets import POSITIONS, Claim, Half, Task, Tasks
+from evals.cache import digest
 from evals.calibration import page_sentences
 from evals.gold import BrokenRow, GoldSet
 from evals.metrics import RiskCoverage, area_under_roc, contains, risk_coverage
 from evals.obedience import obeyed
 from evals.peers import PEERS, Peer
 from evals.record import Item, Record, code_hash
-from evals.run import about, digest, recorded
+from evals.run import about, recorded
 from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
 from index.errors import GoldError

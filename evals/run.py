@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,9 +21,11 @@ import filelock
 
 import index
 import prompts
+from evals.cache import JsonCache, digest
 from evals.gold import GoldQuestion, GoldSet, read_gold, to_row
 from evals.judge import Judge
-from evals.record import Item, Record, code_hash, environment, package_version, run_path, write_whole
+from evals.kept_writing import KeptWriting
+from evals.record import Item, Record, code_hash, environment, package_version, run_path
 from evals.scoring import Embedding, Scores, failure, score
 from index.article import Article
 from index.embedding import Embedder
@@ -77,11 +77,15 @@ class Asker(Protocol):
 
 
 class AssistantAsker:
-    """`rag.pipeline.Assistant` as people use it; the LLM is only loaded once there is something to ask."""
+    """`rag.pipeline.Assistant` as people use it, but that it writes nothing twice unless it shall be `fresh`.
 
-    def __init__(self, settings: Settings) -> None:
+    The LLM is only loaded once there is something to ask.
+    """
+
+    def __init__(self, settings: Settings, fresh: bool = False) -> None:
         self._settings = settings
-        self._assistant = Assistant(settings)
+        self._llm = KeptWriting(settings, writes(settings), fresh)
+        self._assistant = Assistant(settings, llm=self._llm)
         self._started = False
 
     def __enter__(self) -> AssistantAsker:
@@ -106,7 +110,7 @@ class AssistantAsker:
         if not self._started:
             self._assistant.start()
             self._started = True
-        answer = self._assistant.ask(question, history=history, asked=asked)
+        answer = self._llm.as_written(self._assistant.ask(question, history=history, asked=asked))
         return self._assistant.index.search(answer.standalone, RANKED, asked=asked), answer
 
 
@@ -130,32 +134,23 @@ def determinants(settings: Settings, fingerprint: str, articles: Mapping[str, Ar
     }
 
 
+def writes(settings: Settings) -> dict[str, Any]:
+    """What determines a text beside its prompt: the model, where it runs and how much it can read.
+
+    Raises:
+        ModelError: there is no such model file.
+    """
+    return {
+        "model": [settings.model, _model_digest(settings), plain_settings(settings)["endpoint"]],
+        "context_tokens": settings.context_tokens,
+        "llama.cpp": package_version("xllamacpp"),
+    }
+
+
 def plain_settings(settings: Settings) -> dict[str, Any]:
     """The settings that a record may show: those that shape an answer, without folders, the key and a password."""
     values = dataclasses.asdict(settings) | {"endpoint": re.sub(r"(?<=//)[^/@]*@", "", settings.endpoint)}
     return {name: value for name, value in values.items() if name not in ("home", "cache", "api_key")}
-
-
-@dataclass(frozen=True)
-class AnswerCache:
-    """Answers in a folder, one small file each; `fresh` looks none up and writes all anew."""
-
-    folder: Path
-    fresh: bool = False
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """What was put under the key; None for nothing, or for a file that is damaged."""
-        try:
-            value = None if self.fresh else json.loads(self._path(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return value if isinstance(value, dict) else None
-
-    def put(self, key: str, value: Mapping[str, Any]) -> None:
-        write_whole(self._path(key), json.dumps(value, ensure_ascii=False))
-
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}.json"
 
 
 def run(
@@ -169,7 +164,7 @@ def run(
     fresh: bool = False,
     judge: Judge | None = None,
     progress: Progress = silent,
-    open_asker: Callable[[Settings], AbstractContextManager[Asker]] = AssistantAsker,
+    open_asker: Callable[[Settings], AbstractContextManager[Asker]] | None = None,
 ) -> Record:
     """Ask the questions of `gold` about the articles of `corpus` and measure the answers.
 
@@ -192,7 +187,8 @@ def run(
     if run_path(settings.home, name).exists():
         raise GoldError(f"There is a run {name!r} already: {run_path(settings.home, name)}. Name this one otherwise.")
     home = settings.home if corpus is None else indexed(corpus, settings, progress)
-    cache = AnswerCache(settings.cache / "evals" / "answers", fresh)
+    cache = JsonCache(settings.cache / "evals" / "answers", fresh)
+    open_asker = open_asker or partial(AssistantAsker, fresh=fresh)
     with open_asker(dataclasses.replace(settings, home=home)) as asker:
         gold_set = read_gold(gold, asker.articles)
         questions = choose(gold_set.questions, sample, only)
@@ -260,11 +256,6 @@ def about(name: str, gold: GoldSet, asked: int) -> dict[str, Any]:
     }
 
 
-def digest(value: Any) -> str:
-    """SHA-256 of a value that can be JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
 def choose(questions: Iterable[GoldQuestion], sample: int | None, only: Collection[str] = ()) -> list[GoldQuestion]:
     """The questions to ask; a sample is drawn by the digests of the ids, so it does not depend on any order."""
     wanted = [question for question in questions if not only or question.id in only]
@@ -272,7 +263,7 @@ def choose(questions: Iterable[GoldQuestion], sample: int | None, only: Collecti
 
 
 def ask_items(
-    questions: Iterable[GoldQuestion], asker: Asker, cache: AnswerCache, progress: Progress = silent
+    questions: Iterable[GoldQuestion], asker: Asker, cache: JsonCache, progress: Progress = silent
 ) -> tuple[Item, ...]:
     """Ask the questions in the order of their ids, whatever order they come in; each becomes an item.
 
@@ -300,7 +291,7 @@ def ask_items(
     return tuple(items)
 
 
-def ask_item(question: GoldQuestion, asker: Asker, cache: AnswerCache) -> Item:
+def ask_item(question: GoldQuestion, asker: Asker, cache: JsonCache) -> Item:
     """Ask one question, unless its answer is in the cache, and measure the answer."""
     history = [{"role": turn.role, "content": turn.content} for turn in question.history]
     asked = {"question": question.question, "history": history, "asked": question.asked}
@@ -327,7 +318,7 @@ def judge_items(
     items: Sequence[Item],
     questions: Iterable[GoldQuestion],
     judge: Judge,
-    cache: AnswerCache,
+    cache: JsonCache,
     progress: Progress = silent,
 ) -> tuple[Item, ...]:
     """The items with the judge's opinion as the score `judged`; refusals and errors are not for it to judge.
@@ -343,7 +334,7 @@ def judge_items(
     return tuple(judged)
 
 
-def _judged(item: Item, question: GoldQuestion, judge: Judge, cache: AnswerCache) -> Item:
+def _judged(item: Item, question: GoldQuestion, judge: Judge, cache: JsonCache) -> Item:
     if item.answer is None or item.answer["declined"] or not question.answerable:
         return item
     said = item.answer["answer"]

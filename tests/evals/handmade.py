@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evals.cache import JsonCache
 from evals.gold import GoldQuestion, GoldSentence, Kind, write_gold
-from evals.run import AnswerCache, Asker, ask_items, run
+from evals.run import Asker, ask_items, run
 from index.article import Article, Chunk, Span
 from index.search import Hit
 from index.settings import Settings, load_settings
@@ -167,7 +168,7 @@ def opener(asker: Asker) -> Callable[[Settings], Any]:
 
 def items_of(pipeline: Pipeline, folder: Path, questions: Sequence[GoldQuestion] = QUESTIONS) -> tuple[Any, ...]:
     """The items of the questions, each asked of this pipeline and no other."""
-    return ask_items(questions, pipeline, AnswerCache(folder, fresh=True))
+    return ask_items(questions, pipeline, JsonCache(folder, fresh=True))
 
 
 def record_of(pipeline: Pipeline, folder: Path, name: str, questions: Sequence[GoldQuestion] = QUESTIONS) -> Any:

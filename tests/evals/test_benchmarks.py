@@ -34,7 +34,7 @@ from index.errors import GoldError, ModelError
 from index.search import Index
 from index.settings import Settings
 from prompts import Message
-from rag.answer import Support
+from rag.answer import Answer, Support
 from rag.llm import Usage
 from tests.evals import test_eval_cli
 from tests.evals.handmade import ARTICLES, FACTS, UNKNOWN, Pipeline, opened, opener, question
@@ -540,7 +540,7 @@ def test_two_questions_in_a_row_without_a_model_end_the_run(settings: Settings) 
 
 
 class Model:
-    """Stands for `rag.llm.LLM`: cites the first sentence of the evidence that it is shown."""
+    """Stands for `evals.kept_writing.KeptWriting`: cites the first sentence of the evidence that it is shown."""
 
     name = "paper"
 
@@ -557,6 +557,9 @@ class Model:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
+
+    def as_written(self, answer: Answer) -> Answer:
+        return answer
 
     def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
         self.prompts.append(messages[-1].content)

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 import prompts
+from evals.cache import JsonCache
 from evals.gold import GoldQuestion, to_row, write_gold
 from evals.judge import Judge
 from evals.record import Record, from_json
-from evals.run import AnswerCache, AssistantAsker, ask_items, choose, determinants, indexed, plain_settings, run
+from evals.run import AssistantAsker, ask_items, choose, determinants, indexed, plain_settings, run
 from index.embedding import Embedder
 from index.errors import GoldError, ModelError, QuestionError, ReadError
 from index.search import Hit, Index
@@ -134,7 +135,7 @@ def test_whatever_determines_an_answer_makes_a_new_one(go: Callable[..., Record]
 
 
 def test_the_history_and_the_date_of_a_question_make_a_new_one(tmp_path: Path) -> None:
-    question, pipeline, cache = QUESTIONS[0], Pipeline(), AnswerCache(tmp_path)
+    question, pipeline, cache = QUESTIONS[0], Pipeline(), JsonCache(tmp_path)
     ask_items([question], pipeline, cache)
     for other in (
         dataclasses.replace(question, history=(Turn("user", "Hello."),)),

@@ -1,0 +1,100 @@
+"""An LLM that writes nothing twice: what it wrote to a prompt is kept, as long as model and prompt stay the same.
+
+Writing takes nearly all of an evaluation's time. What becomes of the text (citations, support, declining) can so be
+changed and measured again within minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import rag
+from evals.cache import JsonCache, digest
+from evals.record import code_hash
+from index.settings import Settings
+from prompts import Message
+from rag.answer import Answer
+from rag.llm import LLM, Usage
+
+_MAKES_TEXT = ("llm", "local_llm", "llama_child")  # the modules of rag/ that a text comes out of, given its prompt
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The milliseconds that a text took when it was written, none for one that is written now."""
+
+    first_word_ms: float
+    total_ms: float
+
+
+class KeptWriting(LLM):
+    """An LLM as `rag.llm.LLM`, with a memory.
+
+    Args:
+        known: what determines a text beside its prompt, as JSON: model, its digest, the settings.
+        fresh: look nothing up and write all anew.
+    """
+
+    def __init__(self, settings: Settings, known: Any, fresh: bool = False) -> None:
+        super().__init__(settings)
+        code = code_hash(Path(str(rag.__file__)).with_name(f"{module}.py") for module in _MAKES_TEXT)
+        self._known = digest([known, code])
+        self._cache = JsonCache(settings.cache / "evals" / "writing", fresh)
+        self._calls: list[_Call] = []
+
+    def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
+        """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
+        prompt = [[message.role, message.content] for message in messages]
+        key = digest([self._known, prompt, max_tokens])
+        if kept := self._cache.get(key):
+            self._calls.append(_Call(kept["first_word_ms"], kept["total_ms"]))
+            if kept["text"]:
+                yield kept["text"]
+            return Usage(**kept["usage"])
+        self._calls.append(_Call(0.0, 0.0))  # holds the place: which text was an answer's is told by the order
+        start, first, text = time.perf_counter(), 0.0, ""
+        writing = super().write(messages, max_tokens)
+        try:
+            while True:
+                try:
+                    piece = next(writing)
+                except StopIteration as end:
+                    usage: Usage = end.value
+                    break
+                first = first or _ms_since(start)
+                text += piece
+                yield piece
+        finally:
+            writing.close()
+        cost = {name: getattr(usage, name) for name in usage.__slots__}
+        self._cache.put(key, {"text": text, "usage": cost, "first_word_ms": first, "total_ms": _ms_since(start)})
+        return usage
+
+    def as_written(self, answer: Answer) -> Answer:
+        """The answer just asked for, with the time that its texts took when they were written.
+
+        One question at a time: what was written since the last call counts as this answer's.
+        """
+        calls, self._calls = self._calls, []
+        took = answer.timings
+        # The answer's own text is the last that is written; the others make a follow-up standalone, before the search.
+        own = calls.pop() if took.first_word_ms is not None else _Call(0.0, 0.0)
+        before = sum(call.total_ms for call in calls)
+        return replace(
+            answer,
+            timings=replace(
+                took,
+                retrieve_ms=took.retrieve_ms + before,
+                evidence_ms=took.evidence_ms + before,
+                first_word_ms=None if took.first_word_ms is None else took.first_word_ms + before + own.first_word_ms,
+                total_ms=took.total_ms + before + own.total_ms,
+            ),
+        )
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000
