@@ -32,10 +32,12 @@ _CUT = re.compile(
 class Claim:
     """What a sentence owes: `terms` are stems and plain numbers, `clauses` the terms of each thing that it says.
 
-    `exact` are numbers and months; `quoted` are quotations, as `rag.specifics.quotations` gives them.
+    `taken` are the terms that it takes over from the question. `exact` are numbers and months; `quoted` are quotations,
+    as `rag.specifics.quotations` gives them.
     """
 
     terms: Terms
+    taken: Terms
     clauses: tuple[Terms, ...]
     exact: Terms
     names: Terms
@@ -66,7 +68,9 @@ def read_claim(sentence: str, given: str = "", around: Sequence[str] = ()) -> Cl
     clauses = tuple(clause & owed for clause in _clauses(sentence) if clause & owed)
     known = terms(given) & all_terms(around)
     exact = numbers(sentence) | months(sentence)
-    return Claim(owed, clauses or (owed,), exact - known, names(sentence) - known, quotations(sentence))
+    return Claim(
+        owed, said & terms(given), clauses or (owed,), exact - known, names(sentence) - known, quotations(sentence)
+    )
 
 
 def features(claim: Claim, evidence: Sequence[str]) -> dict[str, float]:

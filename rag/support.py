@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import unattributed
-from rag.features import Claim, all_terms, carriers, features, misquotes, read_claim, share_held, terms
+from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share_held, terms
 from rag.nli import Entailment
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
@@ -29,6 +29,7 @@ WEIGHTS = {
 SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
 SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
+TAKEN = 0.6  # and the share of what it takes over from the question that has to stand in what it cites
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
 _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
@@ -80,10 +81,12 @@ def supporting(
     """The numbers of the few evidence sentences that carry a sentence, the one that holds most of it first.
 
     Citations point at what a sentence rests on, and a small model's markers are often one sentence off: `named`, the
-    markers, and the words of the question only decide between sentences that hold equally much.
+    markers, and the words of the question only decide between sentences that hold equally much. Last come the sentences
+    before those that name what these leave unnamed.
     """
     around = [text for e in evidence for text in (e.text, e.article.title)]
-    claim = read_claim(unattributed(sentence, (e.article for e in evidence)), given, around)
+    claimed = unattributed(sentence, (e.article for e in evidence))
+    claim = read_claim(claimed, given, around)
     held = {e.number: terms(e.text) for e in evidence}
     texts = {e.number: e.text for e in evidence}
     asked = terms(given)
@@ -97,7 +100,17 @@ def supporting(
             break
         chosen.append(best)
         left -= held[best]
-    return tuple(chosen)
+    return (*chosen, *_before(chosen, terms(claimed), evidence))
+
+
+def _before(chosen: Sequence[int], said: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
+    """The numbers of the sentences right before the chosen ones that name what these only call "she" or "the group"."""
+    by_number = {e.number: e for e in evidence}
+    places = {(e.article.id, e.sentence): e.number for e in evidence}
+    carrying = [by_number[n] for n in chosen]
+    unnamed = said - all_terms([text for e in carrying for text in (e.text, e.article.title)])
+    before = [places.get((e.article.id, e.sentence - 1), e.number) for e in carrying]
+    return [n for n in dict.fromkeys(before) if n not in chosen and unnamed & terms(by_number[n].text)]
 
 
 def judged(
@@ -109,8 +122,9 @@ def judged(
 ) -> AnswerSentence:
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
-    One that is supported more likely than not, and no surer, is shown as supported in part. To whom it attributes what
-    it says is not to be found in the quotations, but it has to be the head of what is cited.
+    One that is supported more likely than not, and no surer, is shown as supported in part; so is one that takes more
+    over from the question than the quotations speak of. To whom it attributes what it says is not to be found in the
+    quotations, but it has to be the head of what is cited.
 
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
@@ -118,9 +132,20 @@ def judged(
     """
     texts = {e.article.id: e.article.text for e in evidence}
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
-    verdict = check(unattributed(text, cited), given, [citation.quote for citation in cited], around, nli)
-    unsure = verdict.support is Support.SUPPORTED and verdict.probability < SURE
-    return AnswerSentence(text, cited, Support.PARTIAL if unsure else verdict.support, verdict.probability)
+    claimed = unattributed(text, cited)
+    verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
+    unsure = verdict.probability < SURE or _taken_held(read_claim(claimed, given), cited) < TAKEN
+    shown = Support.PARTIAL if unsure and verdict.support is Support.SUPPORTED else verdict.support
+    return AnswerSentence(text, cited, shown, verdict.probability)
+
+
+def _taken_held(claim: Claim, cited: Sequence[Citation]) -> float:
+    """Share (0…1) of what the claim takes over from the question that the quotations and their titles hold.
+
+    "She" and "the meeting" may be whom and what the question is about, and may be somebody and something else.
+    """
+    held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
+    return len(claim.taken & held) / len(claim.taken) if claim.taken else 1.0
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:
