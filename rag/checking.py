@@ -14,8 +14,10 @@ from rag.conversation import AUXILIARY
 from rag.features import all_terms, terms
 from rag.nli import Entailment
 
-# The relevance, a logit, up to which a text has nothing to do with a question; docs/tuning.md says what was seen.
+# The relevance, a logit, up to which a text has nothing to do with a question, and how much less relevant than the best
+# sentence of an answer another may be; docs/tuning.md says what was seen.
 _BESIDE_THE_QUESTION = -6.0
+_NEARLY_AS_RELEVANT = 4.0
 
 # "Baltimore, Maryland.": a model adds from memory where a place lies, or who somebody is.
 _ADDED = re.compile(r"(?P<name>\b[A-Z][\w’'-]*), (?P<more>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.;]|$)")
@@ -99,15 +101,24 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     """The places of the sentences that something carries, at least in part, and that belong to the answer.
 
     One that only says the question again answers nothing, and may affirm what the question takes for granted. The first
-    of the others always belongs. A small model that is to be complete goes on to what it reads next, and that may
-    have nothing to do with the question.
+    of the others always belongs. A small model that is to be complete goes on to what it reads next, and that answers
+    the question less well, or not at all. What another article says may be the other side.
     """
     carried = [
         n
         for n, each in enumerate(written)
         if each.citations and each.support is not Support.UNSUPPORTED and not _echoes(question, each.text)
     ]
-    return [n for n in carried if n == carried[0] or not score or _belongs(question, written[n], score)]
+    if not score or len(carried) < 2:
+        return carried
+    relevance = {n: _relevance(question, written[n], score) for n in carried}
+    best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
+    nearly = max(relevance.values()) - _NEARLY_AS_RELEVANT
+
+    def belongs(n: int) -> bool:
+        return relevance[n] > (_BESIDE_THE_QUESTION if n in best_of.values() else nearly)
+
+    return [n for n in carried if n == carried[0] or belongs(n)]
 
 
 def _echoes(question: str, sentence: str) -> bool:
@@ -118,10 +129,10 @@ def _echoes(question: str, sentence: str) -> bool:
     return not told and terms(sentence) <= terms(question)
 
 
-def _belongs(question: str, sentence: AnswerSentence, score: Score) -> bool:
+def _relevance(question: str, sentence: AnswerSentence, score: Score) -> float:
     # With the title too: "They cost 17 million euros" alone is about nothing.
     told = [sentence.text, f"{sentence.citations[0].title}. {sentence.text}"]
-    return bool(score(question, told).max() > _BESIDE_THE_QUESTION)
+    return float(score(question, told).max())
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:

@@ -80,6 +80,18 @@ def test_what_is_beside_the_question_is_taken_out(second: str, relevance: float,
     assert found.removed == (() if stays else (second,))
 
 
+@pytest.mark.parametrize(("relevance", "stays"), [(-3.0, False), (-2.1, False), (-1.9, True), (4.0, True)])
+def test_an_article_is_repeated_only_where_that_answers_nearly_as_well(relevance: float, stays: bool) -> None:
+    score = told(**{"The harbour": 2.0, "Its": relevance, "The railway": -3.0})
+    assert shown(checked(f"{OPENED} {CRANES}", score=score)) == ([OPENED, CRANES] if stays else [OPENED])
+    assert shown(checked(f"{OPENED} {CLOSED}", score=score)) == [OPENED, CLOSED], "may be the other side"
+
+
+def test_the_first_sentence_stays_where_a_later_one_answers_better() -> None:
+    score = told(**{"The harbour": -8.0, "Its": 8.0})
+    assert shown(checked(f"{OPENED} {CRANES}", score=score)) == [OPENED, CRANES]
+
+
 def test_the_first_sentence_stays_whatever_it_is_about() -> None:
     assert shown(checked(CLOSED, "Who sings?")) == [CLOSED]
 
