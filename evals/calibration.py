@@ -6,7 +6,8 @@
 read evals/calibration/support.csv or declining.csv, fit, and print the constants of rag/support.py or rag/decline.py.
 Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
 rows hold no text and no id. evals/calibration/read.csv are 80 of the news-2024 rows with a reader's verdict in place of
-the label (docs/benchmarks.md); a test holds the threshold of rag/decline.py against it.
+the label (docs/benchmarks.md), evals/calibration/sentences.csv sentences of answers with a reader's (docs/reading.md);
+tests hold thresholds of rag/decline.py and rag/support.py against them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from rag.llm import count_o200k
 SUPPORT_ROWS = Path(__file__).parent / "calibration" / "support.csv"
 DECLINING_ROWS = SUPPORT_ROWS.with_name("declining.csv")
 READ_ROWS = SUPPORT_ROWS.with_name("read.csv")
+SENTENCE_ROWS = SUPPORT_ROWS.with_name("sentences.csv")
 DECLINING_SETS = ("clapnq", "news-2024")
 
 LABELS = ("supported", "partially_supported", "not_supported")

@@ -14,6 +14,7 @@ from evals.calibration import (
     DECLINING_SETS,
     LABELS,
     READ_ROWS,
+    SENTENCE_ROWS,
     SUPPORT_ROWS,
     Row,
     fit_declining,
@@ -67,6 +68,15 @@ def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() 
     for name in DECLINING_SETS:
         assert refused(DECLINING_ROWS, set=name, answerable="1") <= 0.1, name
     assert refused(READ_ROWS, answered="1") <= 0.05, "of what a reader finds answered"
+
+
+def test_what_is_shown_as_supported_is_mostly_carried_by_a_readers_verdict() -> None:
+    with SENTENCE_ROWS.open(encoding="utf-8", newline="") as file:
+        rows = [(row["carried"] == "1", float(row["taken"])) for row in csv.DictReader(file)]
+    shown = [carried for carried, taken in rows if taken >= support.TAKEN]
+    everyone = [carried for carried, _ in rows]
+    assert sum(shown) / len(shown) >= 0.9 > sum(everyone) / len(everyone)
+    assert sum(shown) >= 0.85 * sum(everyone), "few that are carried are only partly supported"
 
 
 def test_more_that_is_held_is_never_less_probable() -> None:
