@@ -29,7 +29,8 @@ WEIGHTS = {
 SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
 SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
-TAKEN = 0.6  # and the share of what it takes over from the question that has to stand in what it cites
+SAID = 0.8  # with the share of what it says that has to stand in what it cites,
+TAKEN = 0.6  # and that of what it takes over from the question
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
 _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
@@ -122,9 +123,9 @@ def judged(
 ) -> AnswerSentence:
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
-    One that is supported more likely than not, and no surer, is shown as supported in part; so is one that takes more
-    over from the question than the quotations speak of. To whom it attributes what it says is not to be found in the
-    quotations, but it has to be the head of what is cited.
+    One that is supported more likely than not, and no surer, is shown as supported in part. Where words alone judge, so
+    is one that says more, or takes more over from the question, than the quotations speak of. To whom it attributes
+    what it says is not to be found in the quotations, but it has to be the head of what is cited.
 
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
@@ -134,18 +135,22 @@ def judged(
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
     claimed = unattributed(text, cited)
     verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
-    unsure = verdict.probability < SURE or _taken_held(read_claim(claimed, given), cited) < TAKEN
-    shown = Support.PARTIAL if unsure and verdict.support is Support.SUPPORTED else verdict.support
+    sure = verdict.probability >= SURE and bool(nli or _is_said(read_claim(claimed, given), cited))
+    shown = Support.PARTIAL if verdict.support is Support.SUPPORTED and not sure else verdict.support
     return AnswerSentence(text, cited, shown, verdict.probability)
 
 
-def _taken_held(claim: Claim, cited: Sequence[Citation]) -> float:
-    """Share (0…1) of what the claim takes over from the question that the quotations and their titles hold.
+def _is_said(claim: Claim, cited: Sequence[Citation]) -> bool:
+    """Whether quotations and titles hold most of the claim, and enough of what it takes over from the question.
 
-    "She" and "the meeting" may be whom and what the question is about, and may be somebody and something else.
+    Their "she" may be whom the question is about, and may be somebody else.
     """
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
-    return len(claim.taken & held) / len(claim.taken) if claim.taken else 1.0
+    return _share(claim.terms, held) >= SAID and _share(claim.taken, held) >= TAKEN
+
+
+def _share(owed: Terms, held: Terms) -> float:
+    return len(owed & held) / len(owed) if owed else 1.0
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -168,6 +169,26 @@ def test_the_sentence_before_is_cited_where_it_names_who_or_what_is_meant() -> N
         2, Article("a", "Mara Lind strikes", held[1].article.text), 1, held[1].start, held[1].end, 0
     )
     assert supporting(said, asked, [], [held[0], titled]) == (2,), "its title names her"
+
+
+class Sure:
+    def probabilities(self, claim: str, texts: Sequence[str]) -> list[float]:
+        return [0.99 for _ in texts]
+
+
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("Most attacks are the work of separatists.", YES),
+        ("Most attacks are the work of nationalists.", PARTLY),
+        ("Many attacks are said to be the work of nationalists and separatists.", PARTLY),
+    ],
+)
+def test_a_word_that_is_not_there_makes_a_short_sentence_supported_in_part(said: str, support: Support) -> None:
+    held = evidence("Most of the attacks are the work of separatists.")
+    cited = cite([(1,)], held)[0]
+    assert judged(said, "", cited, held).support is support
+    assert judged(said, "", cited, held, Sure()).support is YES, "a model of inference reads more than words"
 
 
 @pytest.mark.parametrize(
