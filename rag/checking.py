@@ -101,23 +101,23 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     """The places of the sentences that something carries, at least in part, and that belong to the answer.
 
     One that only says the question again answers nothing, and may affirm what the question takes for granted. The first
-    of the others always belongs. A small model that is to be complete goes on to what it reads next, and that answers
-    the question less well, or not at all. What another article says may be the other side.
+    of the others is the answer. A small model that is to be complete goes on to what it reads next, and that answers
+    the question less well, or not at all; of another article it may be the other side. Where nothing carries the
+    answer, what follows can't stand for it unless it answers nearly as well.
     """
-    carried = [
-        n
-        for n, each in enumerate(written)
-        if each.citations and each.support is not Support.UNSUPPORTED and not _echoes(question, each.text)
-    ]
-    if not score or len(carried) < 2:
+    told = [n for n, each in enumerate(written) if not _echoes(question, each.text)]
+    carried = [n for n in told if written[n].citations and written[n].support is not Support.UNSUPPORTED]
+    if not score or told == carried[:1]:
         return carried
-    relevance = {n: _relevance(question, written[n], score) for n in carried}
+    relevance = {n: _relevance(question, written[n], score) for n in told}
     best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
-    nearly = max(relevance.values()) - _NEARLY_AS_RELEVANT
+    nearly = max(relevance.values(), default=0.0) - _NEARLY_AS_RELEVANT
 
     def belongs(n: int) -> bool:
         return relevance[n] > (_BESIDE_THE_QUESTION if n in best_of.values() else nearly)
 
+    if carried[:1] != told[:1]:
+        return [n for n in carried if relevance[n] > nearly]
     return [n for n in carried if n == carried[0] or belongs(n)]
 
 
@@ -131,8 +131,8 @@ def _echoes(question: str, sentence: str) -> bool:
 
 def _relevance(question: str, sentence: AnswerSentence, score: Score) -> float:
     # With the title too: "They cost 17 million euros" alone is about nothing.
-    told = [sentence.text, f"{sentence.citations[0].title}. {sentence.text}"]
-    return float(score(question, told).max())
+    titles = [citation.title for citation in sentence.citations[:1]]
+    return float(score(question, [sentence.text, *(f"{title}. {sentence.text}" for title in titles)]).max())
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:

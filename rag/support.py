@@ -9,9 +9,11 @@ hand does, are not supported.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import unattributed
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share_held, terms
@@ -38,6 +40,7 @@ _ATTACH_NEXT = 0.1  # and that a further one has to add
 _ATTACH_UNTIL = 0.8  # probability from which no further one is needed
 _MOST_ATTACHED = 4
 _BEFORE = 300  # characters, two or three sentences
+_YEAR = re.compile(r"(?<![\d.,$€£])(?:1[5-9]|20)\d\d(?![.,]?\d)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ def judged(
 
     One that is supported more likely than not, and no surer, is shown as supported in part. Where words alone judge, so
     is one that says more, or takes more over from the question, than the quotations speak of. To whom it attributes
-    what it says is not to be found in the quotations, but it has to be the head of what is cited.
+    what it says is not to be found in the quotations, but it has to be the head of what is cited. What is quoted of
+    another year supports nothing.
 
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
@@ -136,8 +140,23 @@ def judged(
     claimed = unattributed(text, cited)
     verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
     sure = verdict.probability >= SURE and bool(nli or _is_said(read_claim(claimed, given), cited))
+    if _is_of_another_year(claimed, cited):
+        return AnswerSentence(text, cited, Support.UNSUPPORTED, 0.0)
     shown = Support.PARTIAL if verdict.support is Support.SUPPORTED and not sure else verdict.support
     return AnswerSentence(text, cited, shown, verdict.probability)
+
+
+def _is_of_another_year(claimed: str, cited: Sequence[Citation]) -> bool:
+    """Whether the quotations name other years than the claim, and did not come out in its year or the next one.
+
+    Who won in 2022 has not won in 2026, be the article about 2026.
+    """
+    claimed_years = set(_YEAR.findall(claimed))
+    quoted = {year for citation in cited for year in _YEAR.findall(citation.quote)}
+    if not claimed_years or not quoted or claimed_years & quoted:
+        return False
+    told = {day.year for citation in cited if (day := parse_day(citation.published))}
+    return not any(int(year) in told or int(year) + 1 in told for year in claimed_years)
 
 
 def _is_said(claim: Claim, cited: Sequence[Citation]) -> bool:

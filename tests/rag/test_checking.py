@@ -23,10 +23,10 @@ OPENED, CRANES, CLOSED = (sentence.text for sentence in EVIDENCE)
 
 
 def told(**relevance: float) -> Score:
-    """Scores by the first letters of what is said after an article's title; -11 for all else."""
+    """Scores by the first letters of what is said, after the title of an article if there is one; -11 for all else."""
 
     def score(question: str, texts: Sequence[str]) -> Scores:
-        said = [text.partition(". ")[2] for text in texts]
+        said = [text.partition(". ")[2] or text for text in texts]
         return np.array(
             [next((v for begin, v in relevance.items() if text.startswith(begin)), -11) for text in said],
             dtype=np.float32,
@@ -90,6 +90,13 @@ def test_an_article_is_repeated_only_where_that_answers_nearly_as_well(relevance
 def test_the_first_sentence_stays_where_a_later_one_answers_better() -> None:
     score = told(**{"The harbour": -8.0, "Its": 8.0})
     assert shown(checked(f"{OPENED} {CRANES}", score=score)) == [OPENED, CRANES]
+
+
+@pytest.mark.parametrize(("relevance", "stays"), [(2.0, False), (5.9, False), (6.1, True)])
+def test_what_follows_does_not_stand_for_an_answer_that_nothing_carries(relevance: float, stays: bool) -> None:
+    score = told(**{"Elephants": 10.0, "The harbour": relevance})
+    found = checked(f"Elephants danced on Jupiter. {OPENED} [1]", score=score)
+    assert shown(found) == ([OPENED] if stays else [])
 
 
 def test_the_first_sentence_stays_whatever_it_is_about() -> None:

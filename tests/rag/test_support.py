@@ -171,6 +171,26 @@ def test_the_sentence_before_is_cited_where_it_names_who_or_what_is_meant() -> N
     assert supporting(said, asked, [], [held[0], titled]) == (2,), "its title names her"
 
 
+@pytest.mark.parametrize(
+    ("quote", "published", "support"),
+    [
+        ("Norden won its third cup in 2022.", "2024-02-04", NO),
+        ("Norden won its third cup in 2022.", "", NO),
+        ("Norden won its third cup in 2022.", "2026-07-20", YES),
+        ("Norden won its third cup in 2022.", "2027-01", YES),
+        ("Norden won its third cup in 2022 and its fourth in 2026.", "2024-02-04", YES),
+        ("Norden won its third cup in 2018-2026.", "", YES),
+        ("Norden won its third cup and 2,022 euros.", "2024-02-04", YES),
+        ("Norden won its third cup.", "2024-02-04", YES),
+    ],
+)
+def test_what_is_quoted_of_another_year_supports_nothing(quote: str, published: str, support: Support) -> None:
+    article = Article("cup", "The cup of 2026", quote, published=published)
+    held = [EvidenceSentence(1, article, 0, 0, len(quote), 1.0)]
+    found = judged("Norden won the cup in 2026.", "Who won the cup in 2026?", cite([(1,)], held)[0], held)
+    assert found.support is support
+
+
 class Sure:
     def probabilities(self, claim: str, texts: Sequence[str]) -> list[float]:
         return [0.99 for _ in texts]
