@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from index.relevance import Score
 from rag import cite, support
-from rag.answer import AnswerSentence, EvidenceSentence, Support
+from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import restore_hedge
 from rag.conversation import AUXILIARY
 from rag.features import all_terms, terms
@@ -18,6 +18,8 @@ from rag.nli import Entailment
 # sentence of an answer another may be; docs/tuning.md says what was seen.
 _BESIDE_THE_QUESTION = -6.0
 _NEARLY_AS_RELEVANT = 4.0
+# The same of quotations that carry a sentence in part: where they are beside the question, the sentence is made up.
+_QUOTED_BESIDE_THE_QUESTION = -4.0
 
 # "Baltimore, Maryland.": a model adds from memory where a place lies, or who somebody is.
 _ADDED = re.compile(r"(?P<name>\b[A-Z][\w’'-]*), (?P<more>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.;]|$)")
@@ -106,10 +108,10 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     answer, what follows can't stand for it unless it answers nearly as well.
     """
     told = [n for n, each in enumerate(written) if not _echoes(question, each.text)]
-    carried = [n for n in told if written[n].citations and written[n].support is not Support.UNSUPPORTED]
+    carried = [n for n in told if _is_carried(question, written[n], score)]
     if not score or told == carried[:1]:
         return carried
-    relevance = {n: _relevance(question, written[n], score) for n in told}
+    relevance = {n: _relevance(question, [written[n].text], written[n].citations[:1], score) for n in told}
     best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
     nearly = max(relevance.values(), default=0.0) - _NEARLY_AS_RELEVANT
 
@@ -129,10 +131,18 @@ def _echoes(question: str, sentence: str) -> bool:
     return not told and terms(sentence) <= terms(question)
 
 
-def _relevance(question: str, sentence: AnswerSentence, score: Score) -> float:
-    # With the title too: "They cost 17 million euros" alone is about nothing.
-    titles = [citation.title for citation in sentence.citations[:1]]
-    return float(score(question, [sentence.text, *(f"{title}. {sentence.text}" for title in titles)]).max())
+def _is_carried(question: str, sentence: AnswerSentence, score: Score | None) -> bool:
+    """Whether something carries the sentence, and speaks to the question where it carries it in part only."""
+    if not sentence.citations or sentence.support is not Support.PARTIAL or not score:
+        return bool(sentence.citations) and sentence.support is not Support.UNSUPPORTED
+    quotes = [citation.quote for citation in sentence.citations]
+    return _relevance(question, quotes, sentence.citations, score) > _QUOTED_BESIDE_THE_QUESTION
+
+
+def _relevance(question: str, texts: Sequence[str], cited: Sequence[Citation], score: Score) -> float:
+    """The best of the texts, alone and with a title: "They cost 17 million euros" alone is about nothing."""
+    titled = [f"{citation.title}. {text}" for citation, text in zip(cited, texts, strict=False)]
+    return float(score(question, [*texts, *titled]).max())
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:

@@ -99,6 +99,16 @@ def test_what_follows_does_not_stand_for_an_answer_that_nothing_carries(relevanc
     assert shown(found) == ([OPENED] if stays else [])
 
 
+@pytest.mark.parametrize(("relevance", "stays"), [(-11.0, False), (-4.1, False), (-3.9, True)])
+def test_what_is_carried_in_part_by_what_is_beside_the_question_is_made_up(relevance: float, stays: bool) -> None:
+    score = told(**{"The Gwadar": 9.0, "Its": relevance})
+    said = "The Gwadar cranes came from Spain and China."
+    found = check(said, "Where did the Gwadar cranes come from?", EVIDENCE, EVIDENCE, score)
+    assert shown(found) == ([said] if stays else [])
+    assert all(sentence.support is Support.PARTIAL for sentence in found.sentences)
+    assert shown(check(said, "Where did the Gwadar cranes come from?", EVIDENCE, EVIDENCE)) == [said]
+
+
 def test_the_first_sentence_stays_whatever_it_is_about() -> None:
     assert shown(checked(CLOSED, "Who sings?")) == [CLOSED]
 
@@ -120,7 +130,7 @@ def test_a_named_model_of_inference_judges_support() -> None:
         def probabilities(self, claim: str, texts: Sequence[str]) -> list[float]:
             return [0.2 for _ in texts]
 
-    (sentence,) = check(OPENED, "When?", EVIDENCE, EVIDENCE, told(), cast(Entailment, Doubter())).sentences
+    (sentence,) = check(OPENED, "When?", EVIDENCE, EVIDENCE, told(The=0.0), cast(Entailment, Doubter())).sentences
     assert (sentence.support, sentence.probability) == (Support.PARTIAL, 0.2)
 
 
