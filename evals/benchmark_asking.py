@@ -28,7 +28,6 @@ from evals.run import (
     determinants,
     indexed,
     silent,
-    writes,
 )
 from evals.scoring import METRICS
 from index.article import Article
@@ -57,7 +56,7 @@ class PassageReading:
     def __init__(self, settings: Settings, embedder: Embedder | None = None, llm: KeptWriting | None = None) -> None:
         self._settings = settings
         self.embedder = embedder or Embedder(settings.embedder)
-        self._llm = llm or KeptWriting(settings, writes(settings))
+        self._llm = llm or KeptWriting(settings)
         self._started = False
 
     def __enter__(self) -> PassageReading:

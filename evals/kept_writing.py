@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import rag
 from evals.cache import JsonCache, digest
-from evals.record import code_hash
+from evals.record import code_hash, model_digest, package_version, plain_settings
 from index.settings import Settings
 from prompts import Message
 from rag.answer import Answer
@@ -35,12 +34,16 @@ class KeptWriting(LLM):
     """An LLM as `rag.llm.LLM`, with a memory.
 
     Args:
-        known: what determines a text beside its prompt, as JSON: model, its digest, the settings.
         fresh: look nothing up and write all anew.
     """
 
-    def __init__(self, settings: Settings, known: Any, fresh: bool = False) -> None:
+    def __init__(self, settings: Settings, fresh: bool = False) -> None:
         super().__init__(settings)
+        known = {
+            "model": [settings.model, model_digest(settings), plain_settings(settings)["endpoint"]],
+            "context_tokens": settings.context_tokens,
+            "llama.cpp": package_version("xllamacpp"),
+        }
         code = code_hash(Path(str(rag.__file__)).with_name(f"{module}.py") for module in _MAKES_TEXT)
         self._known = digest([known, code])
         self._cache = JsonCache(settings.cache / "evals" / "writing", fresh)
@@ -70,8 +73,8 @@ class KeptWriting(LLM):
                 yield piece
         finally:
             writing.close()
-        cost = {name: getattr(usage, name) for name in usage.__slots__}
-        self._cache.put(key, {"text": text, "usage": cost, "first_word_ms": first, "total_ms": _ms_since(start)})
+        took = {"first_word_ms": first, "total_ms": _ms_since(start)}
+        self._cache.put(key, {"text": text, "usage": asdict(usage), **took})
         return usage
 
     def as_written(self, answer: Answer) -> Answer:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,8 @@ import rag
 from evals.scoring import METRICS
 from evals.statistics import Share, median, share
 from index.errors import GoldError
+from index.settings import Settings
+from rag.model_file import QWEN_1_5B, prepare
 
 SCHEMA = "dateline-run/1"
 _PACKAGES = ("dateline", "llama-index-core", "chromadb", "sentence-transformers", "torch", "xllamacpp")
@@ -329,6 +332,22 @@ def package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a record may show: those that shape an answer, without folders, the key and a password."""
+    values = asdict(settings) | {"endpoint": re.sub(r"(?<=//)[^/@]*@", "", settings.endpoint)}
+    return {name: value for name, value in values.items() if name not in ("home", "cache", "api_key")}
+
+
+def model_digest(settings: Settings) -> str:
+    """SHA-256 of the model file; "" for an endpoint, whose model can't be looked at."""
+    if settings.endpoint:
+        return ""
+    if settings.model == QWEN_1_5B.name:
+        return QWEN_1_5B.sha256  # verified whenever it is loaded
+    with prepare(settings).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git(*arguments: str) -> str:

@@ -21,8 +21,8 @@ from evals.compare import ALPHA, adjusted
 from evals.gold import GoldQuestion
 from evals.importing import Format, import_gold
 from evals.metrics import Passage
-from evals.record import environment, package_version
-from evals.run import Progress, choose, indexed, plain_settings, silent
+from evals.record import environment, package_version, plain_settings
+from evals.run import Progress, choose, indexed, silent
 from evals.statistics import Share, bootstrap_interval, paired_bootstrap, percentile, permutation
 from index.errors import GoldError
 from index.ranking import WEIGHTS, Weights

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,7 +24,7 @@ from evals.cache import JsonCache, digest
 from evals.gold import GoldQuestion, GoldSet, read_gold, to_row
 from evals.judge import Judge
 from evals.kept_writing import KeptWriting
-from evals.record import Item, Record, code_hash, environment, package_version, run_path
+from evals.record import Item, Record, code_hash, environment, model_digest, package_version, plain_settings, run_path
 from evals.scoring import Embedding, Scores, failure, score
 from index.article import Article
 from index.embedding import Embedder
@@ -35,7 +34,6 @@ from index.reading import ReadProblem, find_files
 from index.search import Hit, Index
 from index.settings import Settings
 from rag.answer import Answer, Turn
-from rag.model_file import QWEN_1_5B, prepare
 from rag.pipeline import Assistant
 
 RANKED = 50  # chunks that a record keeps, enough for ten articles of a ranking
@@ -84,7 +82,7 @@ class AssistantAsker:
 
     def __init__(self, settings: Settings, fresh: bool = False) -> None:
         self._settings = settings
-        self._llm = KeptWriting(settings, writes(settings), fresh)
+        self._llm = KeptWriting(settings, fresh)
         self._assistant = Assistant(settings, llm=self._llm)
         self._started = False
 
@@ -126,31 +124,12 @@ def determinants(settings: Settings, fingerprint: str, articles: Mapping[str, Ar
     return {
         "settings": plain_settings(settings),
         "prompts": {name: digest for name, digest in prompts.versions().items() if name not in _NOT_FOR_ANSWERS},
-        "models": {"llm": settings.model, "llm_digest": _model_digest(settings), "embedder": fingerprint},
+        "models": {"llm": settings.model, "llm_digest": model_digest(settings), "embedder": fingerprint},
         "llama.cpp": package_version("xllamacpp"),
         "code": code_hash(),
         "corpus": digest(sorted((article.id, article.digest) for article in articles.values())),
         "ranked": RANKED,
     }
-
-
-def writes(settings: Settings) -> dict[str, Any]:
-    """What determines a text beside its prompt: the model, where it runs and how much it can read.
-
-    Raises:
-        ModelError: there is no such model file.
-    """
-    return {
-        "model": [settings.model, _model_digest(settings), plain_settings(settings)["endpoint"]],
-        "context_tokens": settings.context_tokens,
-        "llama.cpp": package_version("xllamacpp"),
-    }
-
-
-def plain_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that a record may show: those that shape an answer, without folders, the key and a password."""
-    values = dataclasses.asdict(settings) | {"endpoint": re.sub(r"(?<=//)[^/@]*@", "", settings.endpoint)}
-    return {name: value for name, value in values.items() if name not in ("home", "cache", "api_key")}
 
 
 def run(
@@ -453,16 +432,6 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "cosine": round(hit.cosine, 4),
     }
-
-
-def _model_digest(settings: Settings) -> str:
-    """SHA-256 of the model file; "" for an endpoint, whose model can't be looked at."""
-    if settings.endpoint:
-        return ""
-    if settings.model == QWEN_1_5B.name:
-        return QWEN_1_5B.sha256  # verified whenever it is loaded
-    with prepare(settings).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _free_name(home: Path, name: str) -> str:

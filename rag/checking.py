@@ -113,7 +113,7 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
         return carried
     relevance = {n: _relevance(question, [written[n].text], written[n].citations[:1], score) for n in told}
     best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
-    nearly = max(relevance.values(), default=0.0) - _NEARLY_AS_RELEVANT
+    nearly = max(relevance.values()) - _NEARLY_AS_RELEVANT
 
     def belongs(n: int) -> bool:
         return relevance[n] > (_BESIDE_THE_QUESTION if n in best_of.values() else nearly)

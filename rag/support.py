@@ -138,10 +138,10 @@ def judged(
     texts = {e.article.id: e.article.text for e in evidence}
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
     claimed = unattributed(text, cited)
-    verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
-    sure = verdict.probability >= SURE and bool(nli or _is_said(read_claim(claimed, given), cited))
     if _is_of_another_year(claimed, cited):
         return AnswerSentence(text, cited, Support.UNSUPPORTED, 0.0)
+    verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
+    sure = verdict.probability >= SURE and bool(nli or _is_said(read_claim(claimed, given), cited))
     shown = Support.PARTIAL if verdict.support is Support.SUPPORTED and not sure else verdict.support
     return AnswerSentence(text, cited, shown, verdict.probability)
 

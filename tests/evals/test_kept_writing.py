@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from evals.kept_writing import KeptWriting
-from evals.run import writes
 from index.article import Article
 from index.embedding import Embedder
 from index.search import Index
@@ -27,8 +26,7 @@ PROMPT = [Message("system", "Answer."), Message("user", "When was the harbour op
 @pytest.fixture
 def kept(endpoint: Any, shared_embedder: Embedder) -> Callable[..., KeptWriting]:
     def kept(fresh: bool = False, **other: Any) -> KeptWriting:
-        settings = dataclasses.replace(load_settings(), **other)
-        return KeptWriting(settings, writes(settings), fresh)
+        return KeptWriting(dataclasses.replace(load_settings(), **other), fresh)
 
     return kept
 

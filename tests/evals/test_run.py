@@ -19,8 +19,8 @@ import prompts
 from evals.cache import JsonCache
 from evals.gold import GoldQuestion, to_row, write_gold
 from evals.judge import Judge
-from evals.record import Record, from_json
-from evals.run import AssistantAsker, ask_items, choose, determinants, indexed, plain_settings, run
+from evals.record import Record, from_json, plain_settings
+from evals.run import AssistantAsker, ask_items, choose, determinants, indexed, run
 from index.embedding import Embedder
 from index.errors import GoldError, ModelError, QuestionError, ReadError
 from index.search import Hit, Index
