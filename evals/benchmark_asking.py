@@ -81,7 +81,7 @@ class PassageReading:
             if not self._started:
                 assistant.start()
                 self._started = True
-            answer = self._llm.as_written(assistant.ask(question, history=history, asked=asked))
+            answer = self._llm.as_written(lambda: assistant.ask(question, history=history, asked=asked))
             return index.search(answer.standalone, RANKED, asked=asked), answer
 
 

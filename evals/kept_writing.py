@@ -7,9 +7,10 @@ changed and measured again within minutes.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import rag
 from evals.cache import JsonCache, digest
@@ -53,11 +54,12 @@ class KeptWriting(LLM):
         """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
         prompt = [[message.role, message.content] for message in messages]
         key = digest([self._known, prompt, max_tokens])
-        if kept := self._cache.get(key):
-            self._calls.append(_Call(kept["first_word_ms"], kept["total_ms"]))
-            if kept["text"]:
-                yield kept["text"]
-            return Usage(**kept["usage"])
+        if kept := _kept(self._cache.get(key)):
+            text, usage, call = kept
+            self._calls.append(call)
+            if text:
+                yield text
+            return usage
         self._calls.append(_Call(0.0, 0.0))  # holds the place: which text was an answer's is told by the order
         start, first, text = time.perf_counter(), 0.0, ""
         writing = super().write(messages, max_tokens)
@@ -66,7 +68,7 @@ class KeptWriting(LLM):
                 try:
                     piece = next(writing)
                 except StopIteration as end:
-                    usage: Usage = end.value
+                    written: Usage = end.value
                     break
                 first = first or _ms_since(start)
                 text += piece
@@ -74,19 +76,19 @@ class KeptWriting(LLM):
         finally:
             writing.close()
         took = {"first_word_ms": first, "total_ms": _ms_since(start)}
-        self._cache.put(key, {"text": text, "usage": asdict(usage), **took})
-        return usage
+        self._cache.put(key, {"text": text, "usage": asdict(written), **took})
+        return written
 
-    def as_written(self, answer: Answer) -> Answer:
-        """The answer just asked for, with the time that its texts took when they were written.
+    def as_written(self, ask: Callable[[], Answer]) -> Answer:
+        """The answer that `ask` gives, with the times that its texts took when they were written.
 
-        One question at a time: what was written since the last call counts as this answer's.
+        One question at a time: what is written meanwhile counts as this answer's.
         """
-        calls, self._calls = self._calls, []
-        took = answer.timings
-        # The answer's own text is the last that is written; the others make a follow-up standalone, before the search.
-        own = calls.pop() if took.first_word_ms is not None else _Call(0.0, 0.0)
-        before = sum(call.total_ms for call in calls)
+        self._calls.clear()
+        answer = ask()
+        # The answer's own text is the last; the others make a follow-up standalone, before the search.
+        *earlier, own = self._calls if answer.read else [*self._calls, _Call(0.0, 0.0)]
+        before, took = sum(call.total_ms for call in earlier), answer.timings
         return replace(
             answer,
             timings=replace(
@@ -97,6 +99,16 @@ class KeptWriting(LLM):
                 total_ms=took.total_ms + before + own.total_ms,
             ),
         )
+
+
+def _kept(value: dict[str, Any] | None) -> tuple[str, Usage, _Call] | None:
+    """What is kept of a text; None for nothing, or for a file of another make."""
+    if value is None:
+        return None
+    try:
+        return value["text"], Usage(**value["usage"]), _Call(value["first_word_ms"], value["total_ms"])
+    except (KeyError, TypeError):
+        return None
 
 
 def _ms_since(start: float) -> float:

@@ -108,7 +108,7 @@ class AssistantAsker:
         if not self._started:
             self._assistant.start()
             self._started = True
-        answer = self._llm.as_written(self._assistant.ask(question, history=history, asked=asked))
+        answer = self._llm.as_written(lambda: self._assistant.ask(question, history=history, asked=asked))
         return self._assistant.index.search(answer.standalone, RANKED, asked=asked), answer
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from index.splitting import split_sentences
 from index.times import parse_day
 from index.words import content_stems
 
@@ -187,7 +188,8 @@ def _lost(sentence: str, cited: Sequence[str]) -> str:
 
 def _parts(quote: str) -> list[str]:
     """The quotation cut where a hedge no longer reaches; what only says who says so stays with what is said."""
-    return [part for part in _PART_END.split(quote) if part.strip()]
+    sentences = (quote[span.start : span.end] for span in split_sentences(quote))
+    return [part for sentence in sentences for part in _PART_END.split(sentence) if part.strip()]
 
 
 def _is_hedged(text: str) -> bool:

@@ -105,22 +105,24 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     One that only says the question again answers nothing, and may affirm what the question takes for granted. The first
     of the others is the answer. A small model that is to be complete goes on to what it reads next, and that answers
     the question less well, or not at all; of another article it may be the other side. Where nothing carries the
-    answer, what follows can't stand for it unless it answers nearly as well.
+    answer, what follows can't stand for it unless the best of it answers nearly as well.
     """
     told = [n for n, each in enumerate(written) if not _echoes(question, each.text)]
     carried = [n for n in told if _is_carried(question, written[n], score)]
-    if not score or told == carried[:1]:
+    if not score or not carried or told == carried[:1]:
         return carried
     relevance = {n: _relevance(question, [written[n].text], written[n].citations[:1], score) for n in told}
+    best = max(carried, key=lambda n: relevance[n])
+    answer = carried[0] if carried[0] == told[0] else best
+    if answer != told[0] and relevance[best] <= max(relevance.values()) - _NEARLY_AS_RELEVANT:
+        return []
+    nearly = relevance[best] - _NEARLY_AS_RELEVANT
     best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
-    nearly = max(relevance.values()) - _NEARLY_AS_RELEVANT
 
     def belongs(n: int) -> bool:
         return relevance[n] > (_BESIDE_THE_QUESTION if n in best_of.values() else nearly)
 
-    if carried[:1] != told[:1]:
-        return [n for n in carried if relevance[n] > nearly]
-    return [n for n in carried if n == carried[0] or belongs(n)]
+    return [n for n in carried if n == answer or belongs(n)]
 
 
 def _echoes(question: str, sentence: str) -> bool:

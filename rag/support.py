@@ -2,8 +2,8 @@
 
 A small model weighs how much of what the sentence says stands in the evidence, clause by clause, and whether its
 numbers, names and quotations do (rag/features.py). A model of natural-language inference may be named to take its
-place. Above either stands a rule: a number or a quotation that the evidence does not hold, and a name that nothing at
-hand does, are not supported.
+place. Above either stand rules: a number or a quotation that the evidence does not hold, a name that nothing at hand
+does, and a year of which the quotations do not speak, are not supported.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import unattributed
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share_held, terms
 from rag.nli import Entailment
+from rag.specifics import names, numbers
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
 INTERCEPT = -2.7173
@@ -32,7 +33,7 @@ SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
 SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
 SAID = 0.8  # with the share of what it says that has to stand in what it cites,
-TAKEN = 0.6  # and that of what it takes over from the question
+TAKEN = 0.6  # and that of what it takes over from the question, where more than a word of it is missing
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
 _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
@@ -104,16 +105,20 @@ def supporting(
             break
         chosen.append(best)
         left -= held[best]
-    return (*chosen, *_before(chosen, terms(claimed), evidence))
+    return (*chosen, *_before(chosen, _named(claimed), evidence))
 
 
-def _before(chosen: Sequence[int], said: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
-    """The numbers of the sentences right before the chosen ones that name what these only call "she" or "the group"."""
+def _before(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
+    """The numbers of the sentences right before the chosen ones that name whom or what these only call "she" or "it".
+
+    Args:
+        named: names and numbers of what is claimed.
+    """
     by_number = {e.number: e for e in evidence}
     places = {(e.article.id, e.sentence): e.number for e in evidence}
     carrying = [by_number[n] for n in chosen]
-    unnamed = said - all_terms([text for e in carrying for text in (e.text, e.article.title)])
-    before = [places.get((e.article.id, e.sentence - 1), e.number) for e in carrying]
+    unnamed = named - all_terms([text for e in carrying for text in (e.text, e.article.title)])
+    before = [places[place] for e in carrying if (place := (e.article.id, e.sentence - 1)) in places]
     return [n for n in dict.fromkeys(before) if n not in chosen and unnamed & terms(by_number[n].text)]
 
 
@@ -138,34 +143,45 @@ def judged(
     texts = {e.article.id: e.article.text for e in evidence}
     around = [told for c in cited for told in (c.title, texts[c.article][max(0, c.start - _BEFORE) : c.start])]
     claimed = unattributed(text, cited)
-    if _is_of_another_year(claimed, cited):
+    if _is_of_another_year(claimed, given, cited):
         return AnswerSentence(text, cited, Support.UNSUPPORTED, 0.0)
     verdict = check(claimed, given, [citation.quote for citation in cited], around, nli)
-    sure = verdict.probability >= SURE and bool(nli or _is_said(read_claim(claimed, given), cited))
+    sure = verdict.probability >= SURE and bool(nli or _is_said(claimed, given, cited))
     shown = Support.PARTIAL if verdict.support is Support.SUPPORTED and not sure else verdict.support
     return AnswerSentence(text, cited, shown, verdict.probability)
 
 
-def _is_of_another_year(claimed: str, cited: Sequence[Citation]) -> bool:
-    """Whether the quotations name other years than the claim, and did not come out in its year or the next one.
+def _is_of_another_year(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
+    """Whether a year that the claim takes over from the question is none of which the quotations speak.
 
-    Who won in 2022 has not won in 2026, be the article about 2026.
+    Who won in 2022 has not won in 2026, be the article about 2026. "From 2019 to 2022" speaks of 2020 too, and "next
+    year" in an article of 2025 of 2026.
     """
-    claimed_years = set(_YEAR.findall(claimed))
-    quoted = {year for citation in cited for year in _YEAR.findall(citation.quote)}
-    if not claimed_years or not quoted or claimed_years & quoted:
+    asked = {int(year) for year in set(_YEAR.findall(claimed)) & set(_YEAR.findall(given))}
+    quotes = [citation.quote for citation in cited]
+    quoted = {int(year) for quote in quotes for year in numbers(quote) if _YEAR.fullmatch(year)}
+    if not asked or not quoted or not any(map(_YEAR.search, quotes)):
         return False
     told = {day.year for citation in cited if (day := parse_day(citation.published))}
-    return not any(int(year) in told or int(year) + 1 in told for year in claimed_years)
+    return not any(min(quoted) <= year <= max(quoted) or told & {year - 1, year, year + 1} for year in asked)
 
 
-def _is_said(claim: Claim, cited: Sequence[Citation]) -> bool:
-    """Whether quotations and titles hold most of the claim, and enough of what it takes over from the question.
+def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
+    """Whether quotations and titles hold most of what is claimed, and enough of what that takes over from the question.
 
-    Their "she" may be whom the question is about, and may be somebody else.
+    Their "she" may be whom the question is about, and may be somebody else. One word that is no name and no number may
+    be said in another way.
     """
+    claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
-    return _share(claim.terms, held) >= SAID and _share(claim.taken, held) >= TAKEN
+    missing = claim.taken - held
+    is_taken = _share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))
+    return is_taken and _share(claim.terms, held) >= SAID
+
+
+def _named(claimed: str) -> Terms:
+    """Names and numbers, one at the very beginning included, which `names` takes for any word."""
+    return names(f"so {claimed}") | numbers(claimed)
 
 
 def _share(owed: Terms, held: Terms) -> float:

@@ -558,8 +558,8 @@ class Model:
     def count(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    def as_written(self, answer: Answer) -> Answer:
-        return answer
+    def as_written(self, ask: Callable[[], Answer]) -> Answer:
+        return ask()
 
     def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
         self.prompts.append(messages[-1].content)

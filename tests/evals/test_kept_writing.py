@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,11 @@ import pytest
 from evals.kept_writing import KeptWriting
 from index.article import Article
 from index.embedding import Embedder
+from index.errors import ModelError
 from index.search import Index
 from index.settings import load_settings
 from prompts import Message
-from rag.answer import Turn
+from rag.answer import Answer, Models, Timings, Turn
 from rag.llm import Usage
 from rag.pipeline import Assistant
 
@@ -38,6 +41,10 @@ def written(llm: KeptWriting, messages: Sequence[Message] = PROMPT, max_tokens: 
             pieces.append(next(writing))
         except StopIteration as end:
             return pieces, end.value
+
+
+def kept_files() -> list[Path]:
+    return list((load_settings().cache / "evals" / "writing").rglob("*.json"))
 
 
 def test_a_text_is_written_once(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
@@ -74,36 +81,62 @@ def test_a_text_broken_off_is_not_kept(kept: Callable[..., KeptWriting], endpoin
 
 def test_a_damaged_file_is_a_text_to_be_written(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
     written(kept())
-    (file,) = (load_settings().cache / "evals" / "writing").rglob("*.json")
-    file.write_text("{")
-    written(kept())
-    assert len(endpoint.requests) == 2
+    (file,) = kept_files()
+    for damaged in (
+        "{",
+        '{"text": ""}',
+        '{"text": "It was.", "usage": {"tokens": 1}, "first_word_ms": 1, "total_ms": 2}',
+    ):
+        file.write_text(damaged)
+        assert written(kept())[0] == endpoint.pieces
+    assert len(endpoint.requests) == 4
 
 
-@pytest.mark.parametrize("refers_back", [False, True])
+@pytest.mark.parametrize(("refers_back", "writes"), [(False, True), (True, True), (False, False)])
 def test_an_answer_says_how_long_its_texts_took_when_they_were_written(
-    refers_back: bool, kept: Callable[..., KeptWriting], endpoint: Any, shared_embedder: Embedder
+    refers_back: bool, writes: bool, kept: Callable[..., KeptWriting], endpoint: Any, shared_embedder: Embedder
 ) -> None:
     about = "When was the harbour of Gwadar opened?"
     history = (Turn("user", "Where is the harbour of Gwadar?"), Turn("assistant", "It is in the west."))
-    endpoint.pieces = [f"{about} It was", " opened in 2007 [1]."]
-    articles, answers = [Article("a", "", "The harbour of Gwadar was opened in 2007. It rained.")], []
-    with Index.in_memory(articles, shared_embedder) as corpus:
-        for _ in range(2):
-            llm = kept()
-            answer = Assistant(load_settings(), corpus, llm).ask(
-                "When was it opened?" if refers_back else about, history=history if refers_back else ()
-            )
-            answers.append((answer, llm.as_written(answer)))
-    assert len(endpoint.requests) == 1 + refers_back
-    (first, unchanged), (second, timed) = answers
-    assert unchanged == first
-    assert timed == dataclasses.replace(second, timings=timed.timings)
-    assert timed.sentences == first.sentences != ()
-    took, now = first.timings, timed.timings
-    assert took.first_word_ms
-    assert now.first_word_ms
-    assert now.total_ms > now.first_word_ms > now.evidence_ms > now.retrieve_ms
-    assert now.total_ms - now.evidence_ms >= took.total_ms - took.first_word_ms
+    endpoint.pieces = [f"{about} It was", " opened in 2007 [1]."] if writes else []
+    given: list[Answer] = []
+
+    def ask() -> Answer:
+        asked = {"question": "When was it opened?", "history": history} if refers_back else {"question": about}
+        given.append(Assistant(load_settings(), corpus, llm).ask(**asked))  # type: ignore[arg-type]
+        return given[-1]
+
+    with Index.in_memory(
+        [Article("a", "", "The harbour of Gwadar was opened in 2007. It rained.")], shared_embedder
+    ) as corpus:
+        llm = kept()
+        assert llm.as_written(ask) == given[0]
+        llm = kept()
+        timed = llm.as_written(ask)
+    assert timed == dataclasses.replace(given[1], timings=timed.timings)
+    assert (timed.sentences == given[0].sentences != ()) == writes
+    times = [json.loads(file.read_text()) for file in kept_files()]
+    assert len(times) == len(endpoint.requests) == 1 + refers_back
+    now, then = timed.timings, given[1].timings
+    assert now.total_ms - then.total_ms == pytest.approx(sum(each["total_ms"] for each in times))
     # The text that made the follow-up standalone was waited for before the search.
-    assert (now.retrieve_ms - second.timings.retrieve_ms > 0) == refers_back
+    before = now.retrieve_ms - then.retrieve_ms
+    assert now.evidence_ms - then.evidence_ms == pytest.approx(before)
+    assert any(before == pytest.approx(each["total_ms"]) for each in times) == refers_back
+    if writes:
+        first = now.first_word_ms - then.first_word_ms - before  # type: ignore[operator]
+        assert any(first == pytest.approx(each["first_word_ms"]) for each in times)
+
+
+def test_a_question_that_failed_leaves_no_time_behind(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
+    written(kept())
+    llm = kept()
+
+    def fails() -> Answer:
+        written(llm)
+        raise ModelError("The model is gone.")
+
+    with pytest.raises(ModelError):
+        llm.as_written(fails)
+    answer = Answer("q", "q", "", (), True, 0.0, (), Timings(1, 2, None, 3), Usage(), Models("", ""), "", 0)
+    assert llm.as_written(lambda: answer) == answer

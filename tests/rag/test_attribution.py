@@ -58,6 +58,14 @@ def test_nothing_is_added_where_nothing_was_lost(sentence: str, quotes: list[str
     assert restore_hedge(sentence, quotes, "Coast Weekly") == sentence
 
 
+def test_a_hedge_reaches_no_further_than_its_sentence() -> None:
+    quote = "The driver Bob Stone was allegedly drunk. He killed two people in Dasu on Friday."
+    assert restore_hedge("Bob Stone killed two people in Dasu.", [quote], "Coast Weekly") == (
+        "Bob Stone killed two people in Dasu."
+    )
+    assert "alleged" in restore_hedge("The driver was drunk.", [quote], "Coast Weekly")
+
+
 def test_without_a_source_the_hedge_stands_alone() -> None:
     assert restore_hedge("The ferry stops in June.", ["The ferry may stop in June."], "") == (
         "It is possible that the ferry stops in June."

@@ -99,6 +99,16 @@ def test_what_follows_does_not_stand_for_an_answer_that_nothing_carries(relevanc
     assert shown(found) == ([OPENED] if stays else [])
 
 
+def test_an_opener_without_a_fact_costs_no_other_side() -> None:
+    score = told(**{"Reports": 6.0, "The harbour": 9.0, "The railway": 3.0, "Its": 4.0})
+    assert shown(checked(f"Reports differ sharply. {OPENED} {CLOSED} {CRANES}", score=score)) == [OPENED, CLOSED]
+
+
+def test_what_is_taken_out_is_no_measure_of_what_stays() -> None:
+    score = told(**{"The harbour": 3.0, "Its": 0.0, "Elephants": 9.0})
+    assert shown(checked(f"{OPENED} {CRANES} Elephants danced on Jupiter.", score=score)) == [OPENED, CRANES]
+
+
 @pytest.mark.parametrize(("relevance", "stays"), [(-11.0, False), (-4.1, False), (-3.9, True)])
 def test_what_is_carried_in_part_by_what_is_beside_the_question_is_made_up(relevance: float, stays: bool) -> None:
     score = told(**{"The Gwadar": 9.0, "Its": relevance})

@@ -163,6 +163,8 @@ def test_the_sentence_before_is_cited_where_it_names_who_or_what_is_meant() -> N
     assert supporting(said, asked, [], held) == (2, 1)
     assert supporting("She speaks of a strike in May.", asked, [], held) == (2,)
     assert supporting("Wages are spoken of.", "", [], held) == (4,), "the rain says nothing of it"
+    people = evidence("The mayor spoke to people.", "Rebels attacked the convoy, killing five.")
+    assert supporting("Rebels attacked the convoy, killing five people.", "", [], people) == (2,), "a word is no name"
     elsewhere = EvidenceSentence(2, Article("b", "A strike", held[1].text), 1, 0, len(held[1].text), 0.5)
     assert supporting(said, asked, [], [held[0], elsewhere]) == (2,), "before it, but in another article"
     titled = EvidenceSentence(
@@ -180,6 +182,9 @@ def test_the_sentence_before_is_cited_where_it_names_who_or_what_is_meant() -> N
         ("Norden won its third cup in 2022.", "2027-01", YES),
         ("Norden won its third cup in 2022 and its fourth in 2026.", "2024-02-04", YES),
         ("Norden won its third cup in 2018-2026.", "", YES),
+        ("Norden won the cup of 2025-26.", "", YES),
+        ("Norden won the cup from 2019 to 2028.", "", YES),
+        ("Norden won the cup in 2022 and wins it again next year.", "2025-11", YES),
         ("Norden won its third cup and 2,022 euros.", "2024-02-04", YES),
         ("Norden won its third cup.", "2024-02-04", YES),
     ],
@@ -187,8 +192,29 @@ def test_the_sentence_before_is_cited_where_it_names_who_or_what_is_meant() -> N
 def test_what_is_quoted_of_another_year_supports_nothing(quote: str, published: str, support: Support) -> None:
     article = Article("cup", "The cup of 2026", quote, published=published)
     held = [EvidenceSentence(1, article, 0, 0, len(quote), 1.0)]
-    found = judged("Norden won the cup in 2026.", "Who won the cup in 2026?", cite([(1,)], held)[0], held)
+    cited = cite([(1,)], held)[0]
+    found = judged("Norden won the cup in 2026.", "Who won the cup in 2026?", cited, held)
     assert found.support is support
+
+
+def test_a_number_that_is_not_asked_about_is_no_year() -> None:
+    held = evidence("Aby had 2,000 inhabitants in 2019.")
+    found = judged("Aby has 2000 inhabitants.", "How many inhabitants has Aby?", cite([(1,)], held)[0], held)
+    assert found.support is YES
+
+
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("The mayor resigned over a corruption scandal.", YES),
+        ("The Hamburg mayor stepped down over a corruption scandal.", PARTLY),
+    ],
+)
+def test_one_word_of_the_question_may_be_said_in_another_way_but_no_name(said: str, support: Support) -> None:
+    held = evidence("Hamburg has a port. The mayor stepped down on Monday over a corruption scandal.")
+    quoted = EvidenceSentence(1, held[0].article, 1, 20, held[0].end, 1.0)
+    asked = "Why did the Hamburg mayor resign?"
+    assert judged(said, asked, cite([(1,)], [quoted])[0], held).support is support
 
 
 class Sure:
