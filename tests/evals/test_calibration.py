@@ -70,7 +70,7 @@ def test_the_threshold_refuses_at_most_a_tenth_of_the_answerable_of_every_set() 
     assert refused(READ_ROWS, answered="1") <= 0.05, "of what a reader finds answered"
 
 
-def test_what_is_shown_as_supported_is_mostly_carried_by_a_readers_verdict() -> None:
+def test_the_share_taken_over_tells_what_a_reader_finds_carried() -> None:
     with SENTENCE_ROWS.open(encoding="utf-8", newline="") as file:
         rows = [(row["carried"] == "1", float(row["taken"])) for row in csv.DictReader(file)]
     shown = [carried for carried, taken in rows if taken >= support.TAKEN]

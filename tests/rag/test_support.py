@@ -203,6 +203,18 @@ def test_a_number_that_is_not_asked_about_is_no_year() -> None:
     assert found.support is YES
 
 
+@pytest.mark.parametrize(("between", "support"), [(1, YES), (20, PARTLY)])
+def test_a_name_of_the_question_stands_before_the_quotation_at_least(between: int, support: Support) -> None:
+    held = evidence(
+        "A dam stands at Dasu. " + "Rain fell. " * 30 * (between > 1) + "The bus attack killed ten engineers."
+    )
+    start = held[0].article.text.index("The bus")
+    quoted = EvidenceSentence(1, held[0].article, between, start, held[0].end, 1.0)
+    asked = "How many engineers did the bus attack at Dasu kill?"
+    found = judged("The bus attack at Dasu killed ten engineers.", asked, cite([(1,)], [quoted])[0], held)
+    assert found.support is support
+
+
 @pytest.mark.parametrize(
     ("said", "support"),
     [
