@@ -21,6 +21,8 @@ _NEARLY_AS_RELEVANT = 4.0
 # The same of quotations that carry a sentence in part: where they are beside the question, the sentence is made up.
 _QUOTED_BESIDE_THE_QUESTION = -4.0
 
+_ENDS = re.compile(r"[.!?…:;][\"'”’)\]]*$")
+
 # "Baltimore, Maryland.": a model adds from memory where a place lies, or who somebody is.
 _ADDED = re.compile(r"(?P<name>\b[A-Z][\w’'-]*), (?P<more>[A-Z][\w’'-]*(?: [A-Z][\w’'-]*){0,2})(?=[.;]|$)")
 _LISTED = re.compile(r", (?:[A-Z][\w’'-]* ){0,2}$")  # before the name: one of several, the last of which is no addition
@@ -77,7 +79,7 @@ def check(
         support.judged(sentence, question, cited, evidence, nli)
         for sentence, cited in zip(told, cite.cite(numbers, evidence), strict=True)
     ]
-    shown = _shown(question, written, score)
+    shown = _shown(question, written[: -1 if _is_cut_off(told) else None], score)
     number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
     return Checked(
         tuple(sentence.text for sentence in marked),
@@ -97,6 +99,12 @@ def _without_addition(sentence: str, question: str, evidence: Sequence[EvidenceS
     if not said or said & all_terms([question, *heads]):
         return sentence
     return sentence[: added.end("name")] + sentence[added.end() :]
+
+
+def _is_cut_off(sentences: Sequence[str]) -> bool:
+    """Whether the last sentence ended with the tokens that there were, so that it may say something else than meant."""
+    *whole, last = [bool(_ENDS.search(sentence)) for sentence in sentences] or [True]
+    return bool(whole) and all(whole) and not last
 
 
 def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None) -> list[int]:

@@ -149,6 +149,11 @@ def to_read(
     return tuple(sorted(chosen, key=lambda e: e.number))
 
 
+def refers_back(text: str, start: int = 0) -> bool:
+    """Whether the sentence that begins at `start` says of whom or what only together with the one before it."""
+    return bool(_REFERS_BACK.match(text, start))
+
+
 def shown(evidence: Sequence[EvidenceSentence]) -> str:
     """Evidence as the model reads it: each article's header, and its sentences under their numbers."""
     blocks = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
@@ -222,7 +227,7 @@ def _with_antecedents(text: str, starts: Mapping[int, int], scores: Mapping[int,
     """
     lifted = dict(scores)
     for row, score in scores.items():
-        if row - 1 in scores and _REFERS_BACK.match(text, starts[row]):
+        if row - 1 in scores and refers_back(text, starts[row]):
             lifted[row - 1] = max(lifted[row - 1], _NEIGHBOUR_SHARE * score)
     return lifted
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import unattributed
+from rag.evidence import refers_back
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share_held, terms
 from rag.nli import Entailment
 from rag.specifics import names, numbers
@@ -109,7 +110,7 @@ def supporting(
 
 
 def _before(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
-    """The numbers of the sentences right before the chosen ones that name whom or what these only call "she" or "it".
+    """The numbers of the sentences right before the chosen ones that say whom or what these only call "she" or "it".
 
     Args:
         named: names and numbers of what is claimed.
@@ -118,8 +119,12 @@ def _before(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSent
     places = {(e.article.id, e.sentence): e.number for e in evidence}
     carrying = [by_number[n] for n in chosen]
     unnamed = named - all_terms([text for e in carrying for text in (e.text, e.article.title)])
-    before = [places[place] for e in carrying if (place := (e.article.id, e.sentence - 1)) in places]
-    return [n for n in dict.fromkeys(before) if n not in chosen and unnamed & terms(by_number[n].text)]
+    found = []
+    for e in carrying:
+        n = places.get((e.article.id, e.sentence - 1))
+        if n is not None and n not in chosen and (refers_back(e.text) or unnamed & terms(by_number[n].text)):
+            found.append(n)
+    return list(dict.fromkeys(found))
 
 
 def judged(
@@ -169,9 +174,11 @@ def _is_of_another_year(claimed: str, given: str, cited: Sequence[Citation]) -> 
 def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
     """Whether quotations and titles hold most of what is claimed, and enough of what that takes over from the question.
 
-    Their "she" may be whom the question is about, and may be somebody else. One word that is no name and no number may
-    be said in another way.
+    Their "she" may be whom the question is about, and may be somebody else; a sentence that begins so itself needs the
+    sentence before it. One word that is no name and no number may be said in another way.
     """
+    if refers_back(claimed) and all(refers_back(citation.quote) for citation in cited):
+        return False
     claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
     missing = claim.taken - held
