@@ -7,8 +7,8 @@ read evals/calibration/support.csv or declining.csv, fit, and print the constant
 Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
 rows hold no text and no id. evals/calibration/read.csv are 80 of the news-2024 rows with a reader's verdict in place of
 the label (docs/benchmarks.md); evals/calibration/sentences.csv are 109 sentences of answers with readers' verdicts and
-the share of what they take over from the question that stood in quotations and titles when they were read
-(docs/reading.md). Tests hold thresholds of rag/decline.py and rag/support.py against them.
+the share of what they take over from the question that stood in quotations and titles when they were read. Tests hold
+thresholds of rag/decline.py and rag/support.py against them.
 """
 
 from __future__ import annotations
