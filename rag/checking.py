@@ -117,12 +117,15 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     """
     told = [n for n, each in enumerate(written) if not _echoes(question, each.text)]
     carried = [n for n in told if _is_carried(question, written[n], score)]
-    if not score or not carried or told == carried[:1]:
+    if not score or not carried or len(told) == 1:
         return carried
     relevance = {n: _relevance(question, [written[n].text], written[n].citations[:1], score) for n in told}
     best = max(carried, key=lambda n: relevance[n])
-    answer = carried[0] if carried[0] == told[0] else best
-    if answer != told[0] and relevance[best] <= max(relevance.values()) - _NEARLY_AS_RELEVANT:
+    if carried[0] == told[0]:
+        answer = carried[0]
+    elif relevance[best] > max(relevance.values()) - _NEARLY_AS_RELEVANT:
+        answer = best
+    else:
         return []
     nearly = relevance[best] - _NEARLY_AS_RELEVANT
     best_of = {c.article: n for n in sorted(carried, key=lambda n: relevance[n]) for c in written[n].citations}
@@ -143,8 +146,10 @@ def _echoes(question: str, sentence: str) -> bool:
 
 def _is_carried(question: str, sentence: AnswerSentence, score: Score | None) -> bool:
     """Whether something carries the sentence, and speaks to the question where it carries it in part only."""
-    if not sentence.citations or sentence.support is not Support.PARTIAL or not score:
-        return bool(sentence.citations) and sentence.support is not Support.UNSUPPORTED
+    if not sentence.citations or sentence.support is Support.UNSUPPORTED:
+        return False
+    if not score or sentence.support is Support.SUPPORTED:
+        return True
     quotes = [citation.quote for citation in sentence.citations]
     return _relevance(question, quotes, sentence.citations, score) > _QUOTED_BESIDE_THE_QUESTION
 

@@ -113,12 +113,16 @@ def carriers(owed: Terms, evidence: Sequence[str]) -> tuple[int, ...]:
 
 def share_held(owed: Terms, evidence: Sequence[str]) -> float:
     """Share (0…1) of the terms that the best three sentences of the evidence hold together."""
-    best = [evidence[n] for n in carriers(owed, evidence)]
-    return len(owed & all_terms(best)) / len(owed) if owed else 1.0
+    return share(owed, all_terms([evidence[n] for n in carriers(owed, evidence)]))
+
+
+def share(owed: Terms, held: Terms) -> float:
+    """Share (0…1) of the terms that are held; all of none."""
+    return len(owed & held) / len(owed) if owed else 1.0
 
 
 def _best(owed: Terms, held: Sequence[Terms]) -> float:
-    return max((len(owed & each) / len(owed) if owed else 1.0 for each in held), default=0.0)
+    return max((share(owed, each) for each in held), default=0.0)
 
 
 def _clauses(sentence: str) -> list[Terms]:

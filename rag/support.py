@@ -17,7 +17,7 @@ from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import unattributed
 from rag.evidence import refers_back
-from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share_held, terms
+from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share, share_held, terms
 from rag.nli import Entailment
 from rag.specifics import names, numbers
 
@@ -106,10 +106,10 @@ def supporting(
             break
         chosen.append(best)
         left -= held[best]
-    return (*chosen, *_before(chosen, _named(claimed), evidence))
+    return (*chosen, *_antecedents(chosen, _named(claimed), evidence))
 
 
-def _before(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
+def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
     """The numbers of the sentences right before the chosen ones that say whom or what these only call "she" or "it".
 
     Args:
@@ -119,12 +119,12 @@ def _before(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSent
     places = {(e.article.id, e.sentence): e.number for e in evidence}
     carrying = [by_number[n] for n in chosen]
     unnamed = named - all_terms([text for e in carrying for text in (e.text, e.article.title)])
-    found = []
-    for e in carrying:
-        n = places.get((e.article.id, e.sentence - 1))
-        if n is not None and n not in chosen and (refers_back(e.text) or unnamed & terms(by_number[n].text)):
-            found.append(n)
-    return list(dict.fromkeys(found))
+    before = [places.get((e.article.id, e.sentence - 1)) for e in carrying]
+    return [
+        n
+        for n, e in zip(before, carrying, strict=True)
+        if n is not None and n not in chosen and (refers_back(e.text) or unnamed & terms(by_number[n].text))
+    ]
 
 
 def judged(
@@ -182,17 +182,13 @@ def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
     claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
     missing = claim.taken - held
-    is_taken = _share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))
-    return is_taken and _share(claim.terms, held) >= SAID
+    is_taken = share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))
+    return is_taken and share(claim.terms, held) >= SAID
 
 
 def _named(claimed: str) -> Terms:
     """Names and numbers, one at the very beginning included, which `names` takes for any word."""
     return names(f"so {claimed}") | numbers(claimed)
-
-
-def _share(owed: Terms, held: Terms) -> float:
-    return len(owed & held) / len(owed) if owed else 1.0
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:
