@@ -36,6 +36,8 @@ _ATTRIBUTED = re.compile(
     r"|probably|perhaps|possibly|possible|might|could|would|accus(?:e|es|ed))\b",
     re.IGNORECASE,
 )
+_CONDITION = re.compile(r"\W*(?:if|unless|should|were|had|provided|as long as)\b[^,]*,", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"\b(?:if|unless|should|would|were|provided|as long as)\b", re.IGNORECASE)
 _MAY = re.compile(r"\bmay\b")
 _PART_END = re.compile(r";|,? (?:but|while|whereas|although)\b|, (?:and|which|who)\b")
 _BELONGS = 0.34  # share of the sentence's words that a hedged part holds, if it is what the sentence repeats
@@ -173,6 +175,15 @@ def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:
     if not hedge:
         return f"A{by[1:]}, {rest}"
     return f"It is {hedge}, {by}, that {rest}" if by else f"It is {hedge} that {rest}"
+
+
+def drops_condition(sentence: str, cited: Sequence[str]) -> bool:
+    """Whether the sentence tells as a fact what the quotation that carries most of it tells behind an "if …,"."""
+    if _CONDITIONAL.search(sentence):
+        return False
+    said = set(content_stems(sentence))
+    quotes = [quote[span.start : span.end] for quote in cited for span in split_sentences(quote)]
+    return bool(_CONDITION.match(max(quotes, key=lambda quote: len(said & set(content_stems(quote))), default="")))
 
 
 def _lost(sentence: str, cited: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from index.relevance import Scores
 from index.search import Hit, Index
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
+from rag.reference import begins_with_reference
 from rag.specifics import specifics
 
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
@@ -46,14 +47,6 @@ _COMPARES = re.compile(
     r"|conflict(?:s|ing)? (?:account|report|version|figure)\w*|other (?:articles?|sources?|accounts?)"
     r"|each (?:article|source|account|side)"
     r"|(?:articles|sources|accounts|outlets|papers|sides) (?:say|report|describe|explain|see|view)\w*)\b",
-    re.IGNORECASE,
-)
-
-# A sentence that begins so says of whom or what only together with the one before.
-_REFERS_BACK = re.compile(
-    r"(?:but |and |yet |still, |however, |in response, |meanwhile, )?"
-    r"(?:he|she|they|it|his|her|their|its|this|that|these|those|such|the (?:group|firm|company|move|attack|two|latter|"
-    r"former|agency|minister|ministry|president|incident|decision|report|statement|deal|law|bill|ruling|man|woman))\b",
     re.IGNORECASE,
 )
 
@@ -149,11 +142,6 @@ def to_read(
     return tuple(sorted(chosen, key=lambda e: e.number))
 
 
-def refers_back(text: str, start: int = 0) -> bool:
-    """Whether the sentence that begins at `start` says of whom or what only together with the one before it."""
-    return bool(_REFERS_BACK.match(text, start))
-
-
 def shown(evidence: Sequence[EvidenceSentence]) -> str:
     """Evidence as the model reads it: each article's header, and its sentences under their numbers."""
     blocks = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
@@ -227,7 +215,7 @@ def _with_antecedents(text: str, starts: Mapping[int, int], scores: Mapping[int,
     """
     lifted = dict(scores)
     for row, score in scores.items():
-        if row - 1 in scores and refers_back(text, starts[row]):
+        if row - 1 in scores and begins_with_reference(text, starts[row]):
             lifted[row - 1] = max(lifted[row - 1], _NEIGHBOUR_SHARE * score)
     return lifted
 

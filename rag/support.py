@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
-from rag.attribution import unattributed
-from rag.evidence import refers_back
+from rag.attribution import drops_condition, unattributed
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share, share_held, terms
+from rag.mentions import Name, read
 from rag.nli import Entailment
+from rag.reference import leaves_open
 from rag.specifics import names, numbers
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
@@ -123,7 +124,7 @@ def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[Evidenc
     return [
         n
         for n, e in zip(before, carrying, strict=True)
-        if n is not None and n not in chosen and (refers_back(e.text) or unnamed & terms(by_number[n].text))
+        if n is not None and n not in chosen and (leaves_open(e.text) or unnamed & terms(by_number[n].text))
     ]
 
 
@@ -177,13 +178,26 @@ def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
     Their "she" may be whom the question is about, and may be somebody else; a sentence that begins so itself needs the
     sentence before it. One word that is no name and no number may be said in another way.
     """
-    if refers_back(claimed) and all(refers_back(citation.quote) for citation in cited):
+    quotes = [citation.quote for citation in cited]
+    if (leaves_open(claimed) and all(map(leaves_open, quotes))) or drops_condition(claimed, quotes):
         return False
     claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
+    if _names_another(claimed, given, held):
+        return False
     missing = claim.taken - held
     is_taken = share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))
     return is_taken and share(claim.terms, held) >= SAID
+
+
+def _names_another(claimed: str, given: str, held: Terms) -> bool:
+    """Whether nothing of a name of the claim is held: "Ada Holm" may be Holm, but China is not Pakistan."""
+    for name in read(claimed).mentions:
+        stems = terms(claimed[name.start : name.end])
+        is_named = name.start or stems & names(f"so {given}")  # a capital alone begins a sentence
+        if isinstance(name.value, Name) and is_named and stems and not stems & held:
+            return True
+    return False
 
 
 def _named(claimed: str) -> Terms:

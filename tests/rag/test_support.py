@@ -209,16 +209,34 @@ def test_a_number_that_is_not_asked_about_is_no_year() -> None:
     assert found.support is YES
 
 
-@pytest.mark.parametrize(("between", "support"), [(1, YES), (20, PARTLY)])
-def test_a_name_of_the_question_stands_before_the_quotation_at_least(between: int, support: Support) -> None:
-    held = evidence(
-        "A dam stands at Dasu. " + "Rain fell. " * 30 * (between > 1) + "The bus attack killed ten engineers."
-    )
-    start = held[0].article.text.index("The bus")
-    quoted = EvidenceSentence(1, held[0].article, between, start, held[0].end, 1.0)
+@pytest.mark.parametrize(("cited", "support"), [((2, 1), YES), ((2,), PARTLY), ((2, 3), PARTLY)])
+def test_a_name_of_the_question_stands_in_what_is_cited(cited: tuple[int, ...], support: Support) -> None:
+    held = evidence("A dam stands at Dasu.", "The bus attack killed ten engineers.", "Rain fell.")
     asked = "How many engineers did the bus attack at Dasu kill?"
-    found = judged("The bus attack at Dasu killed ten engineers.", asked, cite([(1,)], [quoted])[0], held)
+    found = judged("The bus attack at Dasu killed ten engineers.", asked, cite([cited], held)[0], held)
     assert found.support is support
+
+
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("Jon Holm may treat Norden as a rival.", YES),
+        ("The minister may treat Norden as a rival.", YES),
+        ("Suden may treat Norden as a rival.", PARTLY),
+        ("Norden may treat Norden as a rival.", YES),
+    ],
+)
+def test_who_is_named_is_the_one_of_whom_the_quotation_speaks(said: str, support: Support) -> None:
+    held = evidence("Suden is a neighbour.", "Minister Holm may treat Norden as a rival.")
+    asked = "Does Suden, or its minister Jon Holm, treat Norden as a rival?"
+    assert judged(said, asked, cite([(2,)], held)[0], held).support is support
+
+
+def test_what_is_told_under_a_condition_is_no_fact() -> None:
+    held = evidence("Should the talks fail, the union will strike in May.")
+    cited = cite([(1,)], held)[0]
+    assert judged("The union will strike in May.", "", cited, held).support is PARTLY
+    assert judged("The union will strike in May if the talks fail.", "", cited, held).support is YES
 
 
 @pytest.mark.parametrize(
@@ -233,6 +251,15 @@ def test_one_word_of_the_question_may_be_said_in_another_way_but_no_name(said: s
     quoted = EvidenceSentence(1, held[0].article, 1, 20, held[0].end, 1.0)
     asked = "Why did the Hamburg mayor resign?"
     assert judged(said, asked, cite([(1,)], [quoted])[0], held).support is support
+
+
+@pytest.mark.parametrize("said", ["Contact with officials spoils that story.", "The step followed two attacks."])
+def test_what_a_copied_sentence_leaves_open_is_cited_with_it(said: str) -> None:
+    held = evidence("Some officials told a sad story of sanctions.", said)
+    numbers = supporting(said, "", [], held)
+    assert numbers == (2, 1)
+    assert judged(said, "", cite([numbers], held)[0], held).support is YES
+    assert judged(said, "", cite([(2,)], held)[0], held).support is PARTLY
 
 
 def test_a_sentence_that_begins_with_she_needs_the_one_before_it() -> None:
