@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from index.ranking import firsts
 from index.relevance import Score
+from index.words import words
 from rag import cite, support
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import restore_hedge
@@ -43,8 +45,8 @@ _TELLS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the model wrote: all sentences as it wrote them (`texts`), those to show, those that were taken out or
-    changed (`removed`), and how many markers pointed at nothing that it had read."""
+    """What the model wrote: all sentences as it wrote them, each once (`texts`), those to show, those that were taken
+    out or changed (`removed`), and how many markers pointed at nothing that it had read."""
 
     texts: tuple[str, ...]
     sentences: tuple[AnswerSentence, ...]
@@ -68,7 +70,8 @@ def check(
         score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it; None leaves it out.
         nli: judges support in place of the words; see `rag.support.check`.
     """
-    marked = cite.read_markers(text)
+    # A small model may go in circles: it says a thing once.
+    marked = firsts(cite.read_markers(text), lambda each: tuple(words(each.text)))
     told = [_without_addition(sentence.text, question, evidence) for sentence in marked]
     known = {sentence.number for sentence in read}
     pointed = [[number for number in sentence.numbers if number in known] for sentence in marked]

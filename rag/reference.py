@@ -24,18 +24,28 @@ _SHELL_NOUN = (
     "|reason|remarks?|result|scheme|step|strikes?|suggestion|talks|task|threat|visit|view|war(?:ning)?"
 )
 _OF_WHAT = "of|for|that|to|in|on|between|by|with|from|about|against|who|which|over"
-_TIME = "week|weekend|month|year|season|summer|winter|spring|autumn|morning|evening|day"  # told by the article's date
+# What "this" is plain of: the article's date tells the time, the article is itself.
+_PLAIN = (
+    "week|weekend|month|year|season|summer|winter|spring|autumn|morning|evening|day|article|column|paper|newspaper"
+    "|report|account|study|series"
+)
 _PREPOSITION = "for|of|on|at|by|to|from|with|after|before|since|about|against|despite"
 _POINTS = re.compile(
     rf"^(?:\w+ )?the (?:{_SHELL_NOUN})\b(?! (?:{_OF_WHAT})\b)"
-    rf"|\b(?:this|these|such) (?!(?:as|{_TIME})\b)[a-z]"
-    rf"|\b(?:{_PREPOSITION}) (?:that|those) (?!(?:who|which|of|{_TIME})\b)[a-z]"
+    rf"|\b(?:this|these|such) (?!(?:as|{_PLAIN})\b)[a-z]"
+    rf"|\b(?:{_PREPOSITION}) (?:that|those) (?!(?:who|which|of|{_PLAIN})\b)[a-z]"
     r"|\bthat [a-z]+[.;]|\bthis(?: as\b|[.,;])"
     r"|\bboth [a-z]+s\b(?! and\b)",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[“\"][^“”\"]*[”\"]")
+_PERSON = re.compile(r"\b(?:he|she|his|her|him)\b", re.IGNORECASE)
 _PRONOUNS = re.compile(rf"\b{_PRONOUN}\b", re.IGNORECASE)
+
+
+def speaks_of_somebody(text: str) -> bool:
+    """Whether a "he" or "her" of the text may be somebody whom only the sentence before names."""
+    return bool(_PERSON.search(_QUOTED.sub("“”", text)))
 
 
 def begins_with_reference(text: str, start: int = 0) -> bool:

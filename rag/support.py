@@ -19,7 +19,7 @@ from rag.attribution import drops_condition, unattributed
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share, share_held, terms
 from rag.mentions import Name, read
 from rag.nli import Entailment
-from rag.reference import leaves_open
+from rag.reference import leaves_open, speaks_of_somebody
 from rag.specifics import names, numbers
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
@@ -117,15 +117,16 @@ def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[Evidenc
         named: names and numbers of what is claimed.
     """
     by_number = {e.number: e for e in evidence}
-    places = {(e.article.id, e.sentence): e.number for e in evidence}
+    places = {(e.article.id, e.sentence): e for e in evidence}
     carrying = [by_number[n] for n in chosen]
     unnamed = named - all_terms([text for e in carrying for text in (e.text, e.article.title)])
-    before = [places.get((e.article.id, e.sentence - 1)) for e in carrying]
-    return [
-        n
-        for n, e in zip(before, carrying, strict=True)
-        if n is not None and n not in chosen and (leaves_open(e.text) or unnamed & terms(by_number[n].text))
-    ]
+
+    def is_needed(before: EvidenceSentence, sentence: EvidenceSentence) -> bool:
+        refers = leaves_open(sentence.text) or speaks_of_somebody(sentence.text)
+        return refers or bool(unnamed & terms(before.text))
+
+    pairs = [(places.get((e.article.id, e.sentence - 1)), e) for e in carrying]
+    return [before.number for before, e in pairs if before and before.number not in chosen and is_needed(before, e)]
 
 
 def judged(

@@ -60,6 +60,11 @@ def test_what_nothing_carries_is_taken_out() -> None:
     assert found.texts == ("Elephants danced on Jupiter.", OPENED)
 
 
+def test_what_a_model_says_again_and_again_is_shown_once() -> None:
+    found = checked(f"{OPENED} [1] {OPENED} [2] {OPENED} The harb")
+    assert (shown(found), found.texts, found.removed) == ([OPENED], (OPENED, "The harb"), ("The harb",))
+
+
 def test_the_numbers_of_citations_run_on_where_a_sentence_was_taken_out() -> None:
     found = checked(f"{OPENED} [1] {CLOSED} [3] {CRANES} [2]", score=told(Cranes=0.0))
     assert shown(found) == [OPENED, CRANES]
