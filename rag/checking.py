@@ -13,6 +13,7 @@ from rag import cite, support
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import restore_hedge
 from rag.conversation import AUXILIARY
+from rag.evidence import antecedents
 from rag.features import all_terms, terms
 from rag.nli import Entailment
 
@@ -65,7 +66,8 @@ def check(
     """Each sentence of the model's text with the evidence that carries it; what may not be shown is taken out.
 
     Args:
-        evidence: all that was found; what carries a sentence is cited, whether the model read it or not.
+        evidence: all that was found; what carries a sentence is cited, whether the model read it or not, with the
+            sentences before that say whom or what it speaks of.
         read: what the model got to read, at which alone its markers can point.
         score: how well texts answer a question, as `index.relevance.Relevance.scores` tells it; None leaves it out.
         nli: judges support in place of the words; see `rag.support.check`.
@@ -75,12 +77,13 @@ def check(
     told = [_without_addition(sentence.text, question, evidence) for sentence in marked]
     known = {sentence.number for sentence in read}
     pointed = [[number for number in sentence.numbers if number in known] for sentence in marked]
+    citable = (*evidence, *antecedents(evidence))
     numbers = [
-        support.supporting(sentence, question, named, evidence) for sentence, named in zip(told, pointed, strict=True)
+        support.supporting(sentence, question, named, citable) for sentence, named in zip(told, pointed, strict=True)
     ]
     written = [
         support.judged(sentence, question, cited, evidence, nli)
-        for sentence, cited in zip(told, cite.cite(numbers, evidence), strict=True)
+        for sentence, cited in zip(told, cite.cite(numbers, citable), strict=True)
     ]
     shown = _shown(question, written[: -1 if _is_cut_off(told) else None], score)
     number = cite.numbering()  # anew: the numbers run on where a sentence was taken out

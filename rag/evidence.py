@@ -21,9 +21,10 @@ from index.ledger import StoredSentences
 from index.ranking import firsts
 from index.relevance import Scores
 from index.search import Hit, Index
+from index.splitting import split_sentences
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
-from rag.reference import begins_with_reference
+from rag.reference import begins_with_reference, may_leave_open
 from rag.specifics import specifics
 
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
@@ -35,6 +36,8 @@ _WORD_WEIGHT = 0.5  # the question's words in it
 _ARTICLE_WEIGHT = 1.0  # its article's score, as a share of the best article's
 _RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
+ANTECEDENTS = 2  # sentences before one that may say of whom or what it speaks
+_REACH = 2_000  # characters before a sentence in which the one before it is looked for
 _SAME = 0.8  # share of common words from which two sentences say the same
 _MOST_OF_ONE = 0.5  # of the budget that one article may take where the question compares
 _READ_SHARE = 2 / 3  # of the budget that the model gets to read; it errs less over fewer and better sentences
@@ -140,6 +143,32 @@ def to_read(
     most_of_one = _MOST_OF_ONE if _COMPARES.search(question) else 1
     chosen = _within_budget(ranked, count, _READ_SHARE * budget, _READ_SHARE * budget * most_of_one)
     return tuple(sorted(chosen, key=lambda e: e.number))
+
+
+def antecedents(evidence: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
+    """The sentences before those that may point back at them, if they are not evidence too; their numbers run on."""
+    places = {(e.article.id, e.sentence) for e in evidence}
+    first = max((e.number for e in evidence), default=0) + 1
+    added: list[EvidenceSentence] = []
+    for e in evidence:
+        for _ in range(ANTECEDENTS):
+            place = e.article.id, e.sentence - 1
+            span = _before(e.article.text, e.start) if place not in places and may_leave_open(e.text) else None
+            if not span:
+                break
+            e = EvidenceSentence(first + len(added), e.article, e.sentence - 1, span.start, span.end, 0.0)
+            added.append(e)
+            places.add(place)
+    return tuple(added)
+
+
+def _before(text: str, start: int) -> Span | None:
+    """The sentence that ends before `start`; None if there is none, or no beginning of it within reach."""
+    begin = max(0, start - _REACH)
+    spans = split_sentences(text[begin:start])
+    if not spans or (begin and len(spans) == 1):
+        return None
+    return Span(begin + spans[-1].start, begin + spans[-1].end)
 
 
 def shown(evidence: Sequence[EvidenceSentence]) -> str:

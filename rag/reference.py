@@ -43,11 +43,6 @@ _PERSON = re.compile(r"\b(?:he|she|his|her|him)\b", re.IGNORECASE)
 _PRONOUNS = re.compile(rf"\b{_PRONOUN}\b", re.IGNORECASE)
 
 
-def speaks_of_somebody(text: str) -> bool:
-    """Whether a "he" or "her" of the text may be somebody whom only the sentence before names."""
-    return bool(_PERSON.search(_QUOTED.sub("“”", text)))
-
-
 def begins_with_reference(text: str, start: int = 0) -> bool:
     """Whether the sentence that begins at `start` begins by pointing at the one before it."""
     return bool(_BEGINS.match(text, start))
@@ -61,3 +56,8 @@ def leaves_open(text: str) -> bool:
         return True
     pronoun = _PRONOUNS.search(told)
     return pronoun is not None and not [*content_words(told[: pronoun.start()])]
+
+
+def may_leave_open(text: str) -> bool:
+    """The same in doubt: a "he" or "her" after a name may be another, whom only the sentence before names."""
+    return leaves_open(text) or bool(_PERSON.search(_QUOTED.sub("“”", text)))

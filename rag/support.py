@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import drops_condition, unattributed
+from rag.evidence import ANTECEDENTS
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share, share_held, terms
 from rag.mentions import Name, read
 from rag.nli import Entailment
-from rag.reference import leaves_open, speaks_of_somebody
+from rag.reference import leaves_open, may_leave_open
 from rag.specifics import names, numbers
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
@@ -120,13 +121,18 @@ def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[Evidenc
     places = {(e.article.id, e.sentence): e for e in evidence}
     carrying = [by_number[n] for n in chosen]
     unnamed = named - all_terms([text for e in carrying for text in (e.text, e.article.title)])
-
-    def is_needed(before: EvidenceSentence, sentence: EvidenceSentence) -> bool:
-        refers = leaves_open(sentence.text) or speaks_of_somebody(sentence.text)
-        return refers or bool(unnamed & terms(before.text))
-
-    pairs = [(places.get((e.article.id, e.sentence - 1)), e) for e in carrying]
-    return [before.number for before, e in pairs if before and before.number not in chosen and is_needed(before, e)]
+    added: list[int] = []
+    for e in carrying:
+        for _ in range(ANTECEDENTS):
+            before = places.get((e.article.id, e.sentence - 1))
+            if not before or before.number in (*chosen, *added):
+                break
+            if not may_leave_open(e.text) and not unnamed & terms(before.text):
+                break
+            added.append(before.number)
+            unnamed -= terms(before.text)
+            e = before
+    return added
 
 
 def judged(

@@ -9,8 +9,9 @@ import pytest
 
 from index.article import Article
 from index.search import Index
+from index.splitting import split_sentences
 from rag.answer import EvidenceSentence
-from rag.evidence import select, shown, to_read
+from rag.evidence import antecedents, select, shown, to_read
 
 ARTICLES = {
     "gwadar": "The harbour of Gwadar was opened in 2007. Its cranes came from China. A school stands nearby. "
@@ -189,6 +190,44 @@ def test_something_is_read_whatever_it_costs_and_nothing_of_nothing() -> None:
 def test_what_is_read_brings_the_sentence_that_says_who() -> None:
     found = sentences(["Ada Holm is the mayor.", "She opened it.", "Rain fell there.", "It was wet."])
     assert read("Who opened it?", found, -11, 9, -3, -11, budget=66) == [1, 2]
+
+
+def some_of(text: str, *positions: int) -> list[EvidenceSentence]:
+    """The sentences of an article at these positions, numbered from 1."""
+    article, spans = Article("a", "T", text), split_sentences(text)
+    return [EvidenceSentence(n, article, p, spans[p].start, spans[p].end, 0.5) for n, p in enumerate(positions, 1)]
+
+
+@pytest.mark.parametrize(
+    ("positions", "added"),
+    [
+        ([3], ["It rained.", "Mara Lind leads the union."]),
+        ([1, 3], ["It rained."]),
+        ([2, 3], ["Mara Lind leads the union."]),
+        ([1], []),
+        ([0], []),
+        ([5], ["The mayor called her speech a surprise.", "She speaks of a strike."]),
+        ([4], ["She speaks of a strike.", "It rained."]),
+        ([], []),
+    ],
+)
+def test_what_a_sentence_points_back_at_can_be_cited_though_it_was_not_found(
+    positions: list[int], added: list[str]
+) -> None:
+    text = (
+        "Trains were late.  Mara Lind leads the union.\nIt rained. She speaks of a strike.\n\n"
+        "The mayor called her speech a surprise. That reason is enough."
+    )
+    found = antecedents(some_of(text, *positions))
+    assert [sentence.text for sentence in found] == added
+    assert [sentence.number for sentence in found] == [len(positions) + n for n in range(1, len(found) + 1)]
+    spans = split_sentences(text)
+    assert all((s.start, s.end) == (spans[s.sentence].start, spans[s.sentence].end) for s in found)
+
+
+def test_a_sentence_before_that_is_out_of_reach_is_not_cited_in_part() -> None:
+    text = f"Mara Lind {'and others ' * 400}lead the union. She speaks of a strike."
+    assert antecedents(some_of(text, 1)) == ()
 
 
 def test_evidence_is_shown_by_article_with_source_and_day() -> None:

@@ -262,6 +262,14 @@ def test_what_a_copied_sentence_leaves_open_is_cited_with_it(said: str) -> None:
     assert judged(said, "", cite([(2,)], held)[0], held).support is PARTLY
 
 
+def test_whose_it_is_may_stand_two_sentences_before() -> None:
+    held = evidence(
+        "Mara Lind leads the union.", "She is tired.", "The mayor called her speech a surprise.", "It ended."
+    )
+    assert supporting("The mayor called her speech a surprise.", "", [], held) == (3, 2, 1)
+    assert supporting("It ended.", "", [], held) == (4, 3, 2), "no further back than two"
+
+
 def test_a_sentence_that_begins_with_she_needs_the_one_before_it() -> None:
     held = evidence("Mara Lind leads the union.", "She speaks of a strike in May.", "She sings, too.")
     said, asked = "She speaks of a strike in May.", "What is said of a strike?"
