@@ -1,5 +1,5 @@
-"""Attribution words: a claim keeps its hedge, an opinion piece is named as one, and who says it is no part of what is
-said. Pure functions over texts."""
+"""Attribution words: a claim keeps its hedge and a number its "more than", an opinion piece is named as one, and who
+says it is no part of what is said. Pure functions over texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from index.splitting import split_sentences
 from index.times import parse_day
 from index.words import content_stems
+from rag.mentions import bounds, is_bounded
 
 # What a hedge says of a claim, and how it is said of a whole sentence. In lower case only: "May" is a month.
 _HEDGES = (
@@ -175,6 +176,21 @@ def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:
     if not hedge:
         return f"A{by[1:]}, {rest}"
     return f"It is {hedge}, {by}, that {rest}" if by else f"It is {hedge} that {rest}"
+
+
+def restore_bounds(sentence: str, cited: Sequence[str]) -> str:
+    """The sentence with the "more than" that its number has wherever it is quoted; as it is if it has any such word."""
+    quoted: dict[str, set[str]] = {}
+    for quote in cited:
+        for _, number, bound in bounds(quote):
+            quoted.setdefault(number, set()).add(bound)
+    if is_bounded(sentence):
+        return sentence
+    for start, number, _ in reversed(bounds(sentence)):
+        (bound, *others) = quoted.get(number, {""})
+        if bound and not others:
+            sentence = f"{sentence[:start]}{bound if start else bound.capitalize()} {sentence[start:]}"
+    return sentence
 
 
 def drops_condition(sentence: str, cited: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from index.relevance import Score
 from index.words import words
 from rag import cite, support
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
-from rag.attribution import restore_hedge
+from rag.attribution import restore_bounds, restore_hedge
 from rag.conversation import AUXILIARY
 from rag.evidence import antecedents
 from rag.features import all_terms, terms
@@ -167,7 +167,8 @@ def _relevance(question: str, texts: Sequence[str], cited: Sequence[Citation], s
 
 
 def _hedged(sentence: AnswerSentence) -> AnswerSentence:
-    """The sentence, judged in the model's own words, with the "reportedly" that it lost of what it rests on."""
+    """The sentence, judged in the model's own words, with the "reportedly" or "more than" that it lost."""
     first = sentence.citations[0]
     quotes = [citation.quote for citation in sentence.citations]
-    return replace(sentence, text=restore_hedge(sentence.text, quotes, first.source or first.title))
+    text = restore_bounds(sentence.text, quotes)
+    return replace(sentence, text=restore_hedge(text, quotes, first.source or first.title))

@@ -33,6 +33,7 @@ PERCENT = "%"
 _LOWER = r"more than|over|at least|no fewer than|no less than|above|exceeding|upwards of"
 _UPPER = r"fewer than|less than|under|below|at most|up to|no more than|not more than|as many as"
 _NEAR = r"about|around|roughly|approximately|approx\.?|some|nearly|almost|close to|an estimated|estimated|circa"
+_BOUND = re.compile(rf"\b(?:{_LOWER}|{_UPPER}|{_NEAR}|estimat\w+|or (?:more|less|fewer|so))\b", re.IGNORECASE)
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _ONE = rf"(?:{_DIGITS}|(?:{'|'.join(_WORD_VALUES)})\b)"
 _NUMBER = re.compile(
@@ -143,6 +144,23 @@ def read(sentence: str) -> Reading:
     taken = [*dates, *numbers]
     names = [m for m in _names(sentence) if not any(_overlap(m, other) for other in taken)]
     return Reading(sentence, tuple(sorted([*taken, *names], key=lambda m: m.start)))
+
+
+def bounds(sentence: str) -> list[tuple[int, str, str]]:
+    """Of each number where it begins, its digits and scale, and what bounds it: "more than", "about", or ""."""
+    return [
+        (
+            match.start("money" if match["money"] else "first"),
+            f"{match['first'].replace(',', '')}{(match['scale'] or '').strip()}".lower(),
+            " ".join((match["lead"] or "").lower().split()),
+        )
+        for match in _NUMBER.finditer(sentence)
+    ]
+
+
+def is_bounded(sentence: str) -> bool:
+    """Whether the sentence has any word that may bound a number, wherever it stands."""
+    return bool(_BOUND.search(sentence))
 
 
 def _overlap(one: Mention, other: Mention) -> bool:

@@ -21,7 +21,7 @@ from rag.features import Claim, Terms, all_terms, carriers, features, misquotes,
 from rag.mentions import Name, read
 from rag.nli import Entailment
 from rag.reference import leaves_open, may_leave_open
-from rag.specifics import names, numbers
+from rag.specifics import names, numbers, specifics
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
 INTERCEPT = -2.7173
@@ -108,7 +108,7 @@ def supporting(
             break
         chosen.append(best)
         left -= held[best]
-    return (*chosen, *_antecedents(chosen, _named(claimed), evidence))
+    return (*chosen, *_antecedents(chosen, _named(claimed) | specifics(given), evidence))
 
 
 def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[EvidenceSentence]) -> list[int]:
@@ -190,7 +190,8 @@ def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
         return False
     claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
-    if _names_another(claimed, given, held):
+    asked = specifics(given)
+    if (asked and not asked & held) or _names_another(claimed, given, held):
         return False
     missing = claim.taken - held
     is_taken = share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))

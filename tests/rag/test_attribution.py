@@ -5,7 +5,7 @@ import time
 import pytest
 
 from index.article import Article
-from rag.attribution import is_opinion, restore_hedge, unattributed
+from rag.attribution import is_opinion, restore_bounds, restore_hedge, unattributed
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,26 @@ def test_without_a_source_the_hedge_stands_alone() -> None:
     assert restore_hedge("The ferry stops in June.", ["The ferry may stop in June."], "") == (
         "It is possible that the ferry stops in June."
     )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote", "restored"),
+    [
+        ("The toll was 50 people.", "It left more than 50 people dead.", "The toll was more than 50 people."),
+        ("They pledged $5 billion.", "Up to $5 billion were pledged.", "They pledged up to $5 billion."),
+        ("1,200 came, and 3 left.", "About 1,200 people came and 3 left.", "About 1,200 came, and 3 left."),
+        ("Over 50 people died.", "It left more than 50 people dead.", "Over 50 people died."),
+        ("The toll is estimated to be 50.", "About 50 people died.", "The toll is estimated to be 50."),
+        ("The toll was 50.", "More than 50 died, 50 at once.", "The toll was 50."),
+        ("The toll was 50.", "More than 50 died, and about 50 fled.", "The toll was 50."),
+        ("The toll was 51.", "More than 50 died.", "The toll was 51."),
+        ("It opened in 1900.", "It was built around 1900.", "It opened in around 1900."),
+        ("Nothing is said.", "", "Nothing is said."),
+    ],
+)
+def test_a_number_keeps_what_bounds_it(sentence: str, quote: str, restored: str) -> None:
+    assert restore_bounds(sentence, [quote]) == restored
+    assert restore_bounds(restored, [quote]) == restored, "bounded twice"
 
 
 @pytest.mark.parametrize(

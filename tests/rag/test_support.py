@@ -217,6 +217,16 @@ def test_a_name_of_the_question_stands_in_what_is_cited(cited: tuple[int, ...], 
     assert found.support is support
 
 
+def test_what_is_quoted_speaks_of_something_that_the_question_names() -> None:
+    held = evidence("A bomb went off in Suden.", "Two people died and ten were injured.", "It rained.")
+    said, asked = "Two people died and ten were injured.", "How many people died in Suden?"
+    assert supporting(said, asked, [], held) == (2, 1), "the sentence before says where"
+    assert judged(said, asked, cite([(2, 1)], held)[0], held).support is YES
+    assert judged(said, asked, cite([(2,)], held)[0], held).support is PARTLY
+    assert judged(said, "How many people died?", cite([(2,)], held)[0], held).support is YES
+    assert supporting(said, "How many people died in Norden?", [], held) == (2,)
+
+
 @pytest.mark.parametrize(
     ("said", "support"),
     [
@@ -249,7 +259,7 @@ def test_what_is_told_under_a_condition_is_no_fact() -> None:
 def test_one_word_of_the_question_may_be_said_in_another_way_but_no_name(said: str, support: Support) -> None:
     held = evidence("Hamburg has a port. The mayor stepped down on Monday over a corruption scandal.")
     quoted = EvidenceSentence(1, held[0].article, 1, 20, held[0].end, 1.0)
-    asked = "Why did the Hamburg mayor resign?"
+    asked = "Why did the Hamburg mayor resign on Monday?"
     assert judged(said, asked, cite([(1,)], [quoted])[0], held).support is support
 
 
