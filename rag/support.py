@@ -35,7 +35,8 @@ WEIGHTS = {
 SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
 SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
-SAID = 0.8  # with the share of what it says that has to stand in what it cites,
+ASKED = 0.4  # with the share of what is asked that has to stand in what it cites, that of what it says,
+SAID = 0.8
 TAKEN = 0.6  # and that of what it takes over from the question, where more than a word of it is missing
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
@@ -44,6 +45,11 @@ _ATTACH_NEXT = 0.1  # and that a further one has to add
 _ATTACH_UNTIL = 0.8  # probability from which no further one is needed
 _MOST_ATTACHED = 4
 _BEFORE = 300  # characters, two or three sentences
+_ASKING = re.compile(
+    r"\b(?:how \w+|(?:what|which) (?:years?|days?|dates?|months?|kinds?|types?|sorts?|names?|numbers?))\b",
+    re.IGNORECASE,
+)
+_OF_TWO = re.compile(r"\b(?:and|or|both|versus|vs)\b", re.IGNORECASE)  # a sentence may answer to one of two things
 _YEAR = re.compile(r"(?<![\d.,$€£])(?:1[5-9]|20)\d\d(?![.,]?\d)\b")
 
 
@@ -180,22 +186,28 @@ def _is_of_another_year(claimed: str, given: str, cited: Sequence[Citation]) -> 
 
 
 def _is_said(claimed: str, given: str, cited: Sequence[Citation]) -> bool:
-    """Whether quotations and titles hold most of what is claimed, and enough of what that takes over from the question.
+    """Whether quotations and titles hold most of what is claimed, and enough of what that takes over from the question,
+    and of what is asked.
 
-    Their "she" may be whom the question is about, and may be somebody else; a sentence that begins so itself needs the
-    sentence before it. One word that is no name and no number may be said in another way.
+    Their "she" may be whom the question is about, and may be somebody else; a sentence that leaves open whom it means
+    needs the sentence before it. One word that is no name and no number may be said in another way.
     """
     quotes = [citation.quote for citation in cited]
     if (leaves_open(claimed) and all(map(leaves_open, quotes))) or drops_condition(claimed, quotes):
         return False
     claim = read_claim(claimed, given)
     held = all_terms([text for citation in cited for text in (citation.quote, citation.title)])
-    asked = specifics(given)
-    if (asked and not asked & held) or _names_another(claimed, given, held):
+    if _names_another(claimed, given, held) or not _speaks_to(given, held):
         return False
     missing = claim.taken - held
     is_taken = share(claim.taken, held) >= TAKEN or (len(missing) == 1 and not missing & _named(claimed))
     return is_taken and share(claim.terms, held) >= SAID
+
+
+def _speaks_to(given: str, held: Terms) -> bool:
+    """Whether enough of what is asked is held: "Two people died" may have been anywhere."""
+    asked = terms(_ASKING.sub(" ", given))
+    return share(asked, held) >= (ASKED / 2 if _OF_TWO.search(given) else ASKED)
 
 
 def _names_another(claimed: str, given: str, held: Terms) -> bool:
