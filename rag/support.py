@@ -45,9 +45,9 @@ _ATTACH_NEXT = 0.1  # and that a further one has to add
 _ATTACH_UNTIL = 0.8  # probability from which no further one is needed
 _MOST_ATTACHED = 4
 _BEFORE = 300  # characters, two or three sentences
-_ASKING = re.compile(
-    r"\b(?:how \w+|(?:what|which) (?:years?|days?|dates?|months?|kinds?|types?|sorts?|names?|numbers?))\b",
-    re.IGNORECASE,
+_ASKING = re.compile(  # what tells only the kind of answer, and what a follow-up is told of the conversation
+    r" \(.*\)$|\b(?:how \w+|(?:what|which) (?:years?|days?|dates?|months?|kinds?|types?|sorts?|names?|numbers?))\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _OF_TWO = re.compile(r"\b(?:and|or|both|versus|vs)\b", re.IGNORECASE)  # a sentence may answer to one of two things
 _YEAR = re.compile(r"(?<![\d.,$€£])(?:1[5-9]|20)\d\d(?![.,]?\d)\b")
