@@ -125,7 +125,7 @@ def _shown(question: str, written: Sequence[AnswerSentence], score: Score | None
     carried = [n for n in told if _is_carried(question, written[n], score)]
     if not score or not carried or len(told) == 1:
         return carried
-    relevance = {n: _relevance(question, [written[n].text], written[n].citations[:1], score) for n in told}
+    relevance = {n: _relevance(question, written[n], score) for n in told}
     best = max(carried, key=lambda n: relevance[n])
     if carried[0] == told[0]:
         answer = carried[0]
@@ -157,10 +157,16 @@ def _is_carried(question: str, sentence: AnswerSentence, score: Score | None) ->
     if not score or sentence.support is Support.SUPPORTED:
         return True
     quotes = [citation.quote for citation in sentence.citations]
-    return _relevance(question, quotes, sentence.citations, score) > _QUOTED_BESIDE_THE_QUESTION
+    return _best(question, quotes, sentence.citations, score) > _QUOTED_BESIDE_THE_QUESTION
 
 
-def _relevance(question: str, texts: Sequence[str], cited: Sequence[Citation], score: Score) -> float:
+def _relevance(question: str, sentence: AnswerSentence, score: Score) -> float:
+    """Of what the sentence says, or of the first quotation: "He beat the champion" may leave out at what."""
+    first = sentence.citations[:1]
+    return _best(question, [sentence.text, *(citation.quote for citation in first)], first, score)
+
+
+def _best(question: str, texts: Sequence[str], cited: Sequence[Citation], score: Score) -> float:
     """The best of the texts, alone and with a title: "They cost 17 million euros" alone is about nothing."""
     titled = [f"{citation.title}. {text}" for citation, text in zip(cited, texts, strict=False)]
     return float(score(question, [*texts, *titled]).max())

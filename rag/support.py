@@ -103,10 +103,15 @@ def supporting(
     claim = read_claim(claimed, given, around)
     held = {e.number: terms(e.text) for e in evidence}
     texts = {e.number: e.text for e in evidence}
-    asked = terms(given)
+    asked, exact = terms(given), numbers(given)
     left, chosen = claim.terms, list[int]()
+
+    def rank(n: int) -> tuple[int, int, int]:
+        # Of two finals that of the year that is asked about.
+        return len(left & held[n]), len(asked & held[n]) + 2 * len(exact & held[n]) + (n in named), -n
+
     while left and held and len(chosen) < _MOST_ATTACHED:
-        best = max(held, key=lambda n: (len(left & held[n]), len(asked & held[n]) + (n in named), -n))
+        best = max(held, key=rank)
         added = len(left & held[best])
         if not added or added < (_ATTACH_NEXT if chosen else _ATTACH_FIRST) * len(claim.terms):
             break

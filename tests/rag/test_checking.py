@@ -92,6 +92,14 @@ def test_an_article_is_repeated_only_where_that_answers_nearly_as_well(relevance
     assert shown(checked(f"{OPENED} {CLOSED}", score=score)) == [OPENED, CLOSED], "may be the other side"
 
 
+def test_what_is_quoted_tells_that_a_bare_sentence_belongs_to_the_answer() -> None:
+    harbour = Article("h", "", "It was hot. Then the harbour opened with cranes from China.")
+    held = (EvidenceSentence(1, harbour, 0, 0, 11, 1.0), EvidenceSentence(2, harbour, 1, 12, len(harbour.text), 1.0))
+    for quoted, stays in ((2.0, True), (-2.0, False)):
+        found = check("It was hot. Cranes came.", "When?", held, held, told(It=3.0, Then=quoted, Cranes=-9.0))
+        assert (len(found.sentences) == 2) is stays
+
+
 def test_the_first_sentence_stays_where_a_later_one_answers_better() -> None:
     score = told(**{"The harbour": -8.0, "Cranes": 8.0})
     assert shown(checked(f"{OPENED} {CRANES}", score=score)) == [OPENED, CRANES]

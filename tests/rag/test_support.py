@@ -151,6 +151,11 @@ def test_between_equals_the_question_decides_then_the_marker_then_the_order() ->
     assert supporting("Fatah.", "Who was it?", [], held) == (1,)
 
 
+def test_of_two_like_events_that_of_the_year_that_is_asked_about_is_cited() -> None:
+    held = evidence("Ada Holm won the final, her second since 2018.", "In 2019 Ada Holm beat Mara Lind in the final.")
+    assert supporting("Ada Holm won the final of 2019.", "Who won the final of 2019?", [1], held)[0] == 2
+
+
 def test_at_most_four_sentences_are_attached() -> None:
     names = [f"quokka{letter}" for letter in "abcdef"]
     held = evidence(*(f"{name} danced." for name in names))
