@@ -7,8 +7,9 @@ read evals/calibration/support.csv or declining.csv, fit, and print the constant
 Where DATELINE_BENCHMARKS names the benchmark sets, the rows are made anew first, from tuning halves alone. The
 rows hold no text and no id. evals/calibration/read.csv are 80 of the news-2024 rows with a reader's verdict in place of
 the label (docs/benchmarks.md); evals/calibration/sentences.csv are 109 sentences of answers with readers' verdicts and
-the share of what they take over from the question that stood in quotations and titles when they were read. Tests hold
-thresholds of rag/decline.py and rag/support.py against them.
+the share of what they take over from the question that stood in quotations and titles when they were read;
+evals/calibration/asked.csv are 99 others with the share of what is asked that stood there, and whether two things are
+asked. Tests hold thresholds of rag/decline.py and rag/support.py against them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ SUPPORT_ROWS = Path(__file__).parent / "calibration" / "support.csv"
 DECLINING_ROWS = SUPPORT_ROWS.with_name("declining.csv")
 READ_ROWS = SUPPORT_ROWS.with_name("read.csv")
 SENTENCE_ROWS = SUPPORT_ROWS.with_name("sentences.csv")
+ASKED_ROWS = SUPPORT_ROWS.with_name("asked.csv")
 DECLINING_SETS = ("clapnq", "news-2024")
 
 LABELS = ("supported", "partially_supported", "not_supported")

@@ -10,6 +10,7 @@ import pytest
 from evals import calibration
 from evals.benchmark_sets import Half, half_of
 from evals.calibration import (
+    ASKED_ROWS,
     DECLINING_ROWS,
     DECLINING_SETS,
     LABELS,
@@ -77,6 +78,14 @@ def test_the_share_taken_over_tells_what_a_reader_finds_carried() -> None:
     everyone = [carried for carried, _ in rows]
     assert sum(shown) / len(shown) >= 0.9 > sum(everyone) / len(everyone)
     assert sum(shown) >= 0.85 * sum(everyone), "few that are carried are only partly supported"
+
+
+def test_the_share_of_what_is_asked_tells_what_a_reader_finds_carried() -> None:
+    with ASKED_ROWS.open(encoding="utf-8", newline="") as file:
+        rows = [(row["carried"] == "1", float(row["asked"]), row["two"] == "1") for row in csv.DictReader(file)]
+    shown = [carried for carried, asked, two in rows if asked >= (support.ASKED / 2 if two else support.ASKED)]
+    everyone = [carried for carried, _, _ in rows]
+    assert sum(shown) / len(shown) >= 0.85 > sum(everyone) / len(everyone)
 
 
 def test_more_that_is_held_is_never_less_probable() -> None:
