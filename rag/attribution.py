@@ -180,12 +180,12 @@ def restore_hedge(sentence: str, cited: Sequence[str], source: str) -> str:
 
 def restore_bounds(sentence: str, cited: Sequence[str]) -> str:
     """The sentence with the "more than" that its number has wherever it is quoted; as it is if it has any such word."""
+    if is_bounded(sentence):
+        return sentence
     quoted: dict[str, set[str]] = {}
     for quote in cited:
         for _, number, bound in bounds(quote):
             quoted.setdefault(number, set()).add(bound)
-    if is_bounded(sentence):
-        return sentence
     for start, number, _ in reversed(bounds(sentence)):
         (bound, *others) = quoted.get(number, {""})
         if bound and not others:

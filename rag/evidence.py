@@ -24,7 +24,7 @@ from index.search import Hit, Index
 from index.splitting import split_sentences
 from index.words import content_stems, words
 from rag.answer import EvidenceSentence
-from rag.reference import begins_with_reference, may_leave_open
+from rag.reference import ANTECEDENTS, begins_with_reference, may_leave_open
 from rag.specifics import specifics
 
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
@@ -36,7 +36,6 @@ _WORD_WEIGHT = 0.5  # the question's words in it
 _ARTICLE_WEIGHT = 1.0  # its article's score, as a share of the best article's
 _RANK_WEIGHT = 0.3  # 1 / the rank of its article
 _NEIGHBOUR_SHARE = 0.75  # the score that an antecedent takes over from the sentence that needs it
-ANTECEDENTS = 2  # sentences before one that may say of whom or what it speaks
 _REACH = 2_000  # characters before a sentence in which the one before it is looked for
 _SAME = 0.8  # share of common words from which two sentences say the same
 _MOST_OF_ONE = 0.5  # of the budget that one article may take where the question compares

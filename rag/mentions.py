@@ -147,7 +147,8 @@ def read(sentence: str) -> Reading:
 
 
 def bounds(sentence: str) -> list[tuple[int, str, str]]:
-    """Of each number where it begins, its digits and scale, and what bounds it: "more than", "about", or ""."""
+    """Of each number where it begins, its digits and scale, and what bounds it: "more than", "about", or "". Of a range
+    ("50 to 60") nothing."""
     return [
         (
             match.start("money" if match["money"] else "first"),
@@ -155,6 +156,7 @@ def bounds(sentence: str) -> list[tuple[int, str, str]]:
             " ".join((match["lead"] or "").lower().split()),
         )
         for match in _NUMBER.finditer(sentence)
+        if not match["second"]
     ]
 
 

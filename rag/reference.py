@@ -11,6 +11,8 @@ from index.article import Span
 from index.splitting import split_sentences
 from index.words import content_words
 
+ANTECEDENTS = 2  # sentences before one that may say of whom or what it speaks
+
 _PRONOUN = r"(?:he|she|they|it|his|her|him|their|them|its)"
 _BEGINS = re.compile(
     rf"(?:but |and |yet |still, |however, |in response, |meanwhile, )?"

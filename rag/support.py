@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from index.times import parse_day
 from rag.answer import AnswerSentence, Citation, EvidenceSentence, Support
 from rag.attribution import drops_condition, unattributed
-from rag.evidence import ANTECEDENTS
 from rag.features import Claim, Terms, all_terms, carriers, features, misquotes, read_claim, share, share_held, terms
 from rag.mentions import Name, read
 from rag.nli import Entailment
-from rag.reference import leaves_open, may_leave_open
+from rag.reference import ANTECEDENTS, leaves_open, may_leave_open
 from rag.specifics import names, numbers, specifics
 
 # Fitted by `python -m evals.calibration support`, which prints them; what was seen stands in docs/tuning.md.
@@ -126,7 +125,7 @@ def _antecedents(chosen: Sequence[int], named: Terms, evidence: Sequence[Evidenc
     """The numbers of the sentences right before the chosen ones that say whom or what these only call "she" or "it".
 
     Args:
-        named: names and numbers of what is claimed.
+        named: names and numbers of what is claimed, and of what is asked.
     """
     by_number = {e.number: e for e in evidence}
     places = {(e.article.id, e.sentence): e for e in evidence}

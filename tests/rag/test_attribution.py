@@ -83,6 +83,7 @@ def test_without_a_source_the_hedge_stands_alone() -> None:
         ("The toll was 50.", "More than 50 died, 50 at once.", "The toll was 50."),
         ("The toll was 50.", "More than 50 died, and about 50 fled.", "The toll was 50."),
         ("The toll was 51.", "More than 50 died.", "The toll was 51."),
+        ("It was 50 to 60.", "More than 50 died.", "It was 50 to 60."),
         ("It opened in 1900.", "It was built around 1900.", "It opened in around 1900."),
         ("Nothing is said.", "", "Nothing is said."),
     ],
