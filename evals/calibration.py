@@ -33,7 +33,7 @@ from index.errors import DatelineError, GoldError
 from index.relevance import bundled
 from index.search import Index
 from index.settings import Settings, load_settings
-from index.splitting import split_sentences
+from index.splitting import sentence_texts
 from rag import decline, evidence
 from rag.features import FEATURES, features, read_claim, share_held
 from rag.llm import count_o200k
@@ -89,7 +89,7 @@ class Fit:
 
 def page_sentences(claim: Claim) -> list[str]:
     """The sentences of the page that a claim cites."""
-    return [claim.page.text[span.start : span.end] for span in split_sentences(claim.page.text)]
+    return sentence_texts(claim.page.text)
 
 
 def support_rows(folder: Path) -> list[Row]:

@@ -67,6 +67,11 @@ def split_sentences(text: str) -> list[Span]:
     return spans
 
 
+def sentence_texts(text: str) -> list[str]:
+    """The sentences of a text as texts, where their places don't matter."""
+    return [text[span.start : span.end] for span in split_sentences(text)]
+
+
 def _sentences_of_line(text: str, start: int, end: int) -> list[Span]:
     line = text[start:end]
     cuts = {cut for _, cut in _punkt().span_tokenize(line)} | {m.start() for m in _RUN_TOGETHER.finditer(line)}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from index.splitting import split_sentences
+from index.splitting import sentence_texts
 from index.times import parse_day
 from index.words import content_stems
 from rag.mentions import bounds, is_bounded
@@ -198,8 +198,9 @@ def drops_condition(sentence: str, cited: Sequence[str]) -> bool:
     if _CONDITIONAL.search(sentence):
         return False
     said = set(content_stems(sentence))
-    quotes = [quote[span.start : span.end] for quote in cited for span in split_sentences(quote)]
-    return bool(_CONDITION.match(max(quotes, key=lambda quote: len(said & set(content_stems(quote))), default="")))
+    quoted = [text for quote in cited for text in sentence_texts(quote)]
+    best = max(quoted, key=lambda text: len(said & set(content_stems(text))), default="")
+    return bool(_CONDITION.match(best))
 
 
 def _lost(sentence: str, cited: Sequence[str]) -> str:
@@ -215,8 +216,7 @@ def _lost(sentence: str, cited: Sequence[str]) -> str:
 
 def _parts(quote: str) -> list[str]:
     """The quotation cut where a hedge no longer reaches; what only says who says so stays with what is said."""
-    sentences = (quote[span.start : span.end] for span in split_sentences(quote))
-    return [part for sentence in sentences for part in _PART_END.split(sentence) if part.strip()]
+    return [part for sentence in sentence_texts(quote) for part in _PART_END.split(sentence) if part.strip()]
 
 
 def _is_hedged(text: str) -> bool:

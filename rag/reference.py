@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-from index.article import Span
-from index.splitting import split_sentences
+from index.splitting import sentence_texts
 from index.words import content_words
 
 ANTECEDENTS = 2  # sentences before one that may say of whom or what it speaks
@@ -52,12 +51,12 @@ def begins_with_reference(text: str, start: int = 0) -> bool:
 
 def leaves_open(text: str) -> bool:
     """Whether the first sentence of the text says of whom or what it speaks only together with the one before it."""
-    first = next(iter(split_sentences(text)), Span(0, 0))
-    told = _QUOTED.sub("“”", text[first.start : first.end])
+    first = next(iter(sentence_texts(text)), "")
+    told = _QUOTED.sub("“”", first)
     if begins_with_reference(told) or _POINTS.search(told):
         return True
     pronoun = _PRONOUNS.search(told)
-    return pronoun is not None and not [*content_words(told[: pronoun.start()])]
+    return pronoun is not None and not content_words(told[: pronoun.start()])
 
 
 def may_leave_open(text: str) -> bool:

@@ -34,9 +34,10 @@ WEIGHTS = {
 SUPPORTED = 0.51  # probability from which a sentence is supported
 PARTIAL = 0.51  # share of its terms held from which another is so in part
 SURE = 0.8  # probability from which a sentence of an answer is shown as supported: readers rely on it
-ASKED = 0.4  # with the share of what is asked that has to stand in what it cites, that of what it says,
-SAID = 0.8
-TAKEN = 0.6  # and that of what it takes over from the question, where more than a word of it is missing
+# And only if so much stands in what it cites: the share
+ASKED = 0.4  # of what is asked,
+SAID = 0.8  # of what it says beyond the question,
+TAKEN = 0.6  # and of what it takes over from the question, where more than a word of that is missing
 _CAPPED = SUPPORTED - 0.01  # the most for a sentence whose numbers, names or quotations are not there
 
 _ATTACH_FIRST = 0.2  # share of the sentence's terms that its first citation has to hold
@@ -155,9 +156,10 @@ def judged(
     """A sentence that was written, with what it cites and how far that carries it; see `check`.
 
     One that is supported more likely than not, and no surer, is shown as supported in part. Where words alone judge, so
-    is one that says more, or takes more over from the question, than the quotations speak of. To whom it attributes
-    what it says is not to be found in the quotations, but it has to be the head of what is cited. What is quoted of
-    another year supports nothing.
+    is one that says more, or takes more over from the question, than the quotations speak of, and where these speak of
+    something else than is asked, or the sentence leaves open what it means or leaves out a condition. To whom it
+    attributes what it says is not to be found in the quotations, but it has to be the head of what is cited. What is
+    quoted of another year supports nothing.
 
     Args:
         evidence: what was found, with the articles that are cited. Their titles, and what stands right before each
@@ -218,15 +220,19 @@ def _names_another(claimed: str, given: str, held: Terms) -> bool:
     """Whether nothing of a name of the claim is held: "Ada Holm" may be Holm, but China is not Pakistan."""
     for name in read(claimed).mentions:
         stems = terms(claimed[name.start : name.end])
-        is_named = name.start or stems & names(f"so {given}")  # a capital alone begins a sentence
+        is_named = name.start or stems & _names(given)  # a capital alone begins a sentence
         if isinstance(name.value, Name) and is_named and stems and not stems & held:
             return True
     return False
 
 
 def _named(claimed: str) -> Terms:
-    """Names and numbers, one at the very beginning included, which `names` takes for any word."""
-    return names(f"so {claimed}") | numbers(claimed)
+    return _names(claimed) | numbers(claimed)
+
+
+def _names(text: str) -> Terms:
+    """The names, one at the very beginning included, which `names` takes for any word."""
+    return names(f"so {text}")
 
 
 def _lacks(claim: Claim, evidence: Sequence[str], around: Sequence[str]) -> bool:
