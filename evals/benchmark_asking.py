@@ -36,7 +36,7 @@ from index.errors import ModelError
 from index.search import Hit, Index
 from index.settings import Settings
 from rag.answer import Answer, Models, Timings, Turn
-from rag.llm import Usage
+from rag.models.llm import Usage
 from rag.pipeline import Assistant
 
 _DEPTH = 10  # different articles that a search goes down to

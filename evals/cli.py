@@ -43,7 +43,7 @@ from index.errors import GoldError
 from index.search import Index
 from index.settings import Settings, load_settings
 from prompts import Message, Write
-from rag.llm import LLM
+from rag.models.llm import LLM
 
 _HERE = Path(__file__).parent
 SEEDS_GOLD = _HERE / "gold" / "seeds.jsonl"

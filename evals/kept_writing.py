@@ -9,18 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import rag
+import rag.models
 from evals.cache import JsonCache, digest
-from evals.record import code_hash, model_digest, package_version, plain_settings
+from evals.record import code_hash, model_digest, package_version, plain_settings, sources
 from index.settings import Settings
 from prompts import Message
 from rag.answer import Answer
-from rag.llm import LLM, Usage
-
-_MAKES_TEXT = ("llm", "local_llm", "llama_child")  # the modules of rag/ that a text comes out of, given its prompt
+from rag.models.llm import LLM, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class _Call:
 
 
 class KeptWriting(LLM):
-    """An LLM as `rag.llm.LLM`, with a memory.
+    """An LLM as `rag.models.llm.LLM`, with a memory.
 
     Args:
         fresh: look nothing up and write all anew.
@@ -45,8 +42,8 @@ class KeptWriting(LLM):
             "context_tokens": settings.context_tokens,
             "llama.cpp": package_version("xllamacpp"),
         }
-        code = code_hash(Path(str(rag.__file__)).with_name(f"{module}.py") for module in _MAKES_TEXT)
-        self._known = digest([known, code])
+        # rag/models is what a text comes out of, given its prompt.
+        self._known = digest([known, code_hash(sources(rag.models))])
         self._cache = JsonCache(settings.cache / "evals" / "writing", fresh)
         self._calls: list[_Call] = []
 

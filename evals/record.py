@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import index
@@ -26,7 +27,7 @@ from evals.scoring import METRICS
 from evals.statistics import Share, median, share
 from index.errors import GoldError
 from index.settings import Settings
-from rag.model_file import QWEN_1_5B, prepare
+from rag.models.files import QWEN_1_5B, prepare
 
 SCHEMA = "dateline-run/1"
 _PACKAGES = ("dateline", "llama-index-core", "chromadb", "sentence-transformers", "torch", "xllamacpp")
@@ -319,11 +320,15 @@ def environment() -> Environment:
 def code_hash(files: Iterable[Path] = ()) -> str:
     """Twelve hexadecimal digits of SHA-256 over source files: by default all of index/, rag/ and prompts/, which make
     an answer out of a question (the templates of prompts/ apart: they have hashes of their own)."""
-    folders = [Path(str(package.__file__)).parent for package in (index, rag, prompts)]
     digest = hashlib.sha256()
-    for path in files or sorted(path for folder in folders for path in folder.glob("*.py")):
+    for path in files or [path for package in (index, rag, prompts) for path in sources(package)]:
         digest.update(f"{path.parent.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def sources(package: ModuleType) -> list[Path]:
+    """The Python files of a package and of the packages in it, in order."""
+    return sorted(Path(str(package.__file__)).parent.rglob("*.py"))
 
 
 def package_version(name: str) -> str:

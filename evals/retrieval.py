@@ -31,7 +31,7 @@ from index.settings import Settings
 from rag import evidence
 from rag.answer import EvidenceSentence
 from rag.evidence import TokenCounter
-from rag.llm import LLM
+from rag.models.llm import LLM
 
 SCHEMA = "dateline-retrieval/1"
 DEPTH = 10  # different articles that a ranking is looked at

@@ -10,7 +10,7 @@ from typing import Any
 
 from index.article import Article
 from index.times import TimeHint, day_in_words, is_newer
-from rag.llm import Usage
+from rag.models.llm import Usage
 
 _LEAD_DAYS = 3  # what was published so shortly before may well announce what is asked for
 

@@ -29,7 +29,7 @@ from rag.answer import (
 from rag.by_source import BySource
 from rag.clarify import clarify
 from rag.decline import Decision
-from rag.llm import LLM, Usage
+from rag.models.llm import LLM, Usage
 
 ANSWER_TOKENS = 220
 

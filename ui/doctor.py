@@ -18,7 +18,7 @@ from index.embedding import Embedder
 from index.errors import DatelineError
 from index.ledger import MIN_FREE_BYTES, Ledger
 from index.settings import BUNDLED_MODEL, Settings
-from rag.model_file import QWEN_1_5B, is_verified, missing_parts, model_path
+from rag.models.files import QWEN_1_5B, is_verified, missing_parts, model_path
 
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "llama-index-core", "xllamacpp", "gradio", "tiktoken")
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")

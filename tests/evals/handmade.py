@@ -25,7 +25,7 @@ from index.search import Hit
 from index.settings import Settings, load_settings
 from rag.answer import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Support, Timings, Turn
 from rag.decline import DECLINED_TEXT
-from rag.llm import Usage
+from rag.models.llm import Usage
 
 FACTS = {
     "bridge": ("The iron bridge of Elmford", "cost", "14 million euros"),

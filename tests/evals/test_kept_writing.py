@@ -18,7 +18,7 @@ from index.search import Index
 from index.settings import load_settings
 from prompts import Message
 from rag.answer import Answer, Models, Timings, Turn
-from rag.llm import Usage
+from rag.models.llm import Usage
 from rag.pipeline import Assistant
 
 pytestmark = pytest.mark.loopback

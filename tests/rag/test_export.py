@@ -17,7 +17,7 @@ from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Refusal
 from rag.cite import cite
 from rag.disagreement import disagreements
 from rag.export import escaped
-from rag.llm import Usage
+from rag.models.llm import Usage
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "answer.schema.json"
 COST = "How much did the repair of the bridge cost?"

@@ -19,7 +19,7 @@ from index.settings import Settings
 from prompts import Message
 from rag.answer import Answer, Support, Turn
 from rag.decline import DECLINED_TEXT
-from rag.llm import Usage
+from rag.models.llm import Usage
 from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
 
 ARTICLES = {
@@ -31,7 +31,7 @@ QUESTION = "When was the harbour of Gwadar opened?"
 
 
 class Model:
-    """Stands for `rag.llm.LLM`."""
+    """Stands for `rag.models.llm.LLM`."""
 
     name = "paper"
 

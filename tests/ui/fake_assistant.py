@@ -23,7 +23,7 @@ from rag.answer import (
     Timings,
     Turn,
 )
-from rag.llm import Usage
+from rag.models.llm import Usage
 from rag.pipeline import Answered, Event, EvidenceFound, TextAdded
 from ui.site import listen, serve
 

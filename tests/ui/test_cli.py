@@ -448,7 +448,7 @@ def test_ask_by_source_stops_calmly(run: Run, filled: Path, endpoint: Any, monke
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rag.llm.LLM.write", interrupt)
+    monkeypatch.setattr("rag.models.llm.LLM.write", interrupt)
     ran = run("ask", "--by-source", "When was the harbour of Gwadar opened?")
     assert (ran.code, ran.out) == (130, "")
     assert "Traceback" not in ran.err

@@ -14,8 +14,8 @@ import pytest
 from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
-from rag.llm import LLM
-from rag.local_llm import START_SECONDS, LocalServer
+from rag.models.llm import LLM
+from rag.models.server import START_SECONDS, LocalServer
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def test_a_file_of_the_users_never_stands_in_for_a_module_of_ours(
     server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "here"
-    (here / "rag").mkdir(parents=True)
+    (here / "rag" / "models").mkdir(parents=True)
     trap = f"open({str(tmp_path / 'trapped')!r}, 'w').close()\n"
-    for name in ("xllamacpp.py", "rag/__init__.py", "rag/llama_child.py"):
+    for name in ("xllamacpp.py", "rag/__init__.py", "rag/models/child.py"):
         (here / name).write_text(trap)
     monkeypatch.chdir(here)
     with pytest.raises(ModelError):
@@ -152,7 +152,7 @@ def test_two_who_ask_first_at_once_share_one_server(
         time.sleep(0.2)
         return garbage
 
-    monkeypatch.setattr("rag.llm.prepare", prepare)
+    monkeypatch.setattr("rag.models.llm.prepare", prepare)
     llm = LLM(dataclasses.replace(settings, model=str(garbage)))
     servers: list[LocalServer] = []
     asking = [threading.Thread(target=lambda: servers.append(llm.local_server)) for _ in range(2)]

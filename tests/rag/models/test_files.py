@@ -11,7 +11,7 @@ import pytest
 
 from index.errors import DiskFull, ModelError
 from index.settings import Settings
-from rag.model_file import QWEN_1_5B, BundledModel, is_verified, missing_parts, model_path, prepare
+from rag.models.files import QWEN_1_5B, BundledModel, is_verified, missing_parts, model_path, prepare
 
 PARTS = [b"GGUF first part ", b"second part ", b"last"]
 WHOLE = b"".join(PARTS)

@@ -70,7 +70,7 @@ class LocalServer:
             self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long as the child)
             # -P keeps the current folder off the import path: a file of the user's can't stand in for ours.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rag.llama_child"],
+                [sys.executable, "-P", "-m", "rag.models.child"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
                 env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
                 start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle

@@ -21,8 +21,8 @@ import httpx
 from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
-from rag.local_llm import SLOTS, LocalServer
-from rag.model_file import model_path, prepare
+from rag.models.files import model_path, prepare
+from rag.models.server import SLOTS, LocalServer
 
 if TYPE_CHECKING:
     from llama_index.llms.openai_like import OpenAILike

@@ -9,7 +9,7 @@ import pytest
 from index.errors import ModelError
 from index.settings import load_settings
 from prompts import Message
-from rag.llm import LLM, Usage
+from rag.models.llm import LLM, Usage
 
 pytestmark = pytest.mark.loopback
 

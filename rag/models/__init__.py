@@ -1,0 +1,1 @@
+"""Everything with weights that writes: the endpoint, the llama.cpp child, the model files."""
