@@ -1,27 +1,31 @@
 """read → split → embed → publish, and the projection catches up.
 
-One batch of articles is published in one transaction: a kill loses at most the batch at hand, and the next run goes
-on where this one stopped, because what is already there is recognised by its digest.
+One batch of articles is published in one transaction: a kill loses the batches at hand, a second of work or two, and
+the next run goes on where this one stopped, because what is already there is recognised by its digest. While one batch
+is embedded on all cores, the next is read and split, and the one before is published.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from index.article import Article, Pieces
-from index.embedding import CHUNK_PIECES, Embedder
+from index.article import Article, Chunk, Pieces
+from index.embedding import CHUNK_PIECES, Embedded, Embedder
 from index.errors import ReadError
 from index.ledger import Ledger
 from index.reading import ReadProblem, find_files, read_file
 from index.splitting import split
 from index.vectors import Projection
 
-_BATCH_CHARACTERS = 200_000  # about 250 chunks: a few seconds of embedding, a few MB in memory
+_BATCH_SECONDS = 0.4  # of embedding that a batch is meant to take
+_FIRST_BATCH = 16_000  # characters, before it is known how long they take
+_MOST_IN_A_BATCH = 400_000
+_AHEAD = 2  # batches that are being embedded while another is published
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ def add(
     Args:
         replace_ids: let a JSONL row take over an id that another file has.
         report: gets each outcome as soon as it is certain, that is, published.
-        progress: gets (step, done, total); bytes read while reading, chunks while the vector store catches up.
+        progress: gets (step, done, total): bytes of articles that are dealt with, then chunks that the vector store
+            has caught up with.
 
     Raises:
         Busy: another process is writing.
@@ -75,13 +80,14 @@ def add(
 
     with ledger.writing():
         known = ledger.known()
-        articles = _read(paths, progress, tell)
-        fresh = _only_new(articles, known, ledger, replace_ids, tell)
-        for batch in _batches(fresh):
-            pieces = [split(article, embedder, CHUNK_PIECES) for article in batch]
-            ledger.publish(embedder.embed(pieces))
-            for each in pieces:
-                tell(_published(each, known))
+        meter = _Meter(lambda done, total: progress("articles", done, total))
+        articles = _read(paths, meter, tell)
+        fresh = _only_new(articles, known, ledger, replace_ids, meter, tell)
+        for batch in _embedded(fresh, embedder, meter):
+            ledger.publish(batch)
+            for each in batch:
+                tell(_published(each.pieces, known))
+        meter.end()
         projection.catch_up(lambda done, total: progress("vectors", done, total))
     summary.articles, summary.sentences, summary.chunks = ledger.count()
     summary.seconds = time.monotonic() - started
@@ -90,27 +96,96 @@ def add(
     return summary
 
 
-def _read(
-    paths: list[Path], progress: Callable[[str, int, int], None], tell: Callable[[Outcome], None]
-) -> Iterator[Article]:
+class _Meter:
+    """How much is done, in bytes of the files: of what is passed over at once, of what is embedded chunk by chunk."""
+
+    def __init__(self, show: Callable[[int, int], None]) -> None:
+        self._show = show
+        self._done = 0.0
+        self._read = 0
+        self._weights: dict[str, float] = {}  # by origin, of the articles that are at work
+        self.total = 0
+
+    def read(self, count: int) -> None:
+        """So many bytes were read since the last article."""
+        self._read += count
+
+    def arrived(self, article: Article) -> None:
+        self._weights[article.origin] = self._read
+        self._read = 0
+
+    def passed(self, article: Article) -> None:
+        self._advance(self._weights.pop(article.origin, 0))
+
+    def embedded(self, pieces: Pieces, chunk: Chunk) -> None:
+        self._advance(self._weights.get(pieces.article.origin, 0) / len(pieces.chunks))
+        if chunk is pieces.chunks[-1]:
+            self._weights.pop(pieces.article.origin, None)
+
+    def end(self) -> None:
+        self._advance(self.total)
+
+    def _advance(self, count: float) -> None:
+        self._done = min(self._done + count, self.total)
+        self._show(int(self._done), self.total)
+
+
+def _embedded(fresh: Iterator[Article], embedder: Embedder, meter: _Meter) -> Iterator[list[Embedded]]:
+    """The articles in batches, each embedded while the next ones are read and split."""
+    at_work: deque[Iterator[Embedded]] = deque()
+    batches = _Batches(fresh)
+    for articles in batches:
+        pieces = [split(article, embedder, CHUNK_PIECES) for article in articles]
+        at_work.append(embedder.embed(pieces, meter.embedded))
+        if len(at_work) > _AHEAD:
+            yield list(at_work.popleft())
+            batches.one_is_done()
+    while at_work:
+        yield list(at_work.popleft())
+
+
+class _Batches:
+    """Articles in batches of about as many characters as are embedded in `_BATCH_SECONDS`, going by the last ones."""
+
+    def __init__(self, articles: Iterator[Article]) -> None:
+        self._articles = articles
+        self._sizes: deque[int] = deque()
+        self._last_done = time.monotonic()
+        self._limit = _FIRST_BATCH
+
+    def __iter__(self) -> Iterator[list[Article]]:
+        batch: list[Article] = []
+        size = 0
+        for article in self._articles:
+            batch.append(article)
+            size += len(article.text)
+            if size >= self._limit:
+                self._sizes.append(size)
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def one_is_done(self) -> None:
+        now = time.monotonic()
+        rate = self._sizes.popleft() / max(now - self._last_done, 0.01)
+        self._limit = int(min(max(rate * _BATCH_SECONDS, _FIRST_BATCH), _MOST_IN_A_BATCH))
+        self._last_done = now
+
+
+def _read(paths: list[Path], meter: _Meter, tell: Callable[[Outcome], None]) -> Iterator[Article]:
     files = find_files(paths)
-    sizes = {file: _size(file) for file in files if isinstance(file, Path)}
-    total = sum(sizes.values())
-    done = 0
+    meter.total = sum(_size(file) for file in files if isinstance(file, Path))
     for file in files:
         if isinstance(file, ReadProblem):
             tell(Outcome(file.origin, "", "failed", file.message))
             continue
-        in_file = 0
-        for article in read_file(file):
+        for article in read_file(file, meter.read):
             if isinstance(article, ReadProblem):
                 tell(Outcome(article.origin, "", "failed", article.message))
-                continue
-            in_file += len(article.text.encode())
-            progress("articles", min(done + in_file, total), total)
-            yield article
-        done += sizes[file]
-        progress("articles", done, total)
+            else:
+                meter.arrived(article)
+                yield article
 
 
 def _size(file: Path) -> int:
@@ -125,6 +200,7 @@ def _only_new(
     known: dict[str, tuple[str, str]],
     ledger: Ledger,
     replace_ids: bool,
+    meter: _Meter,
     tell: Callable[[Outcome], None],
 ) -> Iterator[Article]:
     """The articles that have to be stored, under the id they will have."""
@@ -137,10 +213,13 @@ def _only_new(
         if digests.get(article.id) == article.digest:
             if article.id not in seen and origin != article.origin:
                 ledger.relocate(article.id, article.origin)
+            meter.passed(found)
             tell(Outcome(article.origin, article.id, "unchanged"))
         elif article.id in seen:
+            meter.passed(found)
             tell(Outcome(article.origin, article.id, "failed", f"repeats the id {article.id!r}; ids must differ."))
         elif origin and _is_row(article) and not _same_file(origin, article.origin) and not replace_ids:
+            meter.passed(found)
             tell(Outcome(article.origin, article.id, "failed",
                          f"has the id {article.id!r}, which belongs to {origin}; use --replace to let the new text "
                          "take its place, or another DATELINE_HOME for another corpus."))  # fmt: skip
@@ -172,16 +251,3 @@ def _same_file(origin: str, other: str) -> bool:
 def _published(pieces: Pieces, known: dict[str, tuple[str, str]]) -> Outcome:
     article = pieces.article
     return Outcome(article.origin, article.id, "replaced" if article.id in known else "added")
-
-
-def _batches(articles: Iterator[Article]) -> Iterator[list[Article]]:
-    batch: list[Article] = []
-    size = 0
-    for article in articles:
-        batch.append(article)
-        size += len(article.text)
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

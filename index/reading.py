@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,17 @@ def find_files(paths: list[Path]) -> list[Path | ReadProblem]:
     return list(dict.fromkeys(found))
 
 
-def read_file(path: Path) -> Iterator[Article | ReadProblem]:
-    """The articles of one file, one at a time."""
+def read_file(path: Path, consumed: Callable[[int], None] = lambda count: None) -> Iterator[Article | ReadProblem]:
+    """The articles of one file, one at a time.
+
+    Args:
+        consumed: gets the bytes of the file that each article took, before the article comes.
+    """
     try:
         if path.suffix.lower() == ".jsonl":
-            yield from _read_jsonl(path)
+            yield from _read_jsonl(path, consumed)
         else:
+            consumed(path.stat().st_size)
             yield _read_document(path)
     except OSError as error:
         yield ReadProblem(str(path), f"can't be read: {error.strerror or error}. Check its permissions.")
@@ -144,10 +149,11 @@ def _first_words(text: str) -> str:
     return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rpartition(" ")[0].rstrip(" ,;:–—-") + " …"
 
 
-def _read_jsonl(path: Path) -> Iterator[Article | ReadProblem]:
+def _read_jsonl(path: Path, consumed: Callable[[int], None]) -> Iterator[Article | ReadProblem]:
     rows = 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            consumed(len(line))
             if not line.strip():
                 continue
             rows += 1

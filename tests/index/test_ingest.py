@@ -209,10 +209,10 @@ def test_a_file_that_vanishes_meanwhile_fails_alone(
     gone = write("b.txt", SECOND)
     read = ingest.read_file
 
-    def read_file(path: Path) -> Any:
+    def read_file(path: Path, *more: Any) -> Any:
         if path == gone:
             gone.unlink()
-        return read(path)
+        return read(path, *more)
 
     monkeypatch.setattr(ingest, "read_file", read_file)
     outcomes: list[Outcome] = []
@@ -229,7 +229,8 @@ def test_ctrl_c_keeps_the_batches_that_were_finished(
     check_whole: Callable[[Path], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("index.ingest._BATCH_CHARACTERS", 1)
+    monkeypatch.setattr("index.ingest._FIRST_BATCH", 1)
+    monkeypatch.setattr("index.ingest._MOST_IN_A_BATCH", 1)
     for n in range(4):
         write(f"a{n}.txt", f"Number {n}. {FIRST}")
 
@@ -244,6 +245,26 @@ def test_ctrl_c_keeps_the_batches_that_were_finished(
     assert set(ids_found(corpus, "harbour of Gwadar")) == {"a0", "a1"}
     _, summary = add(folder)
     assert summary.counts == {"unchanged": 2, "added": 2}
+
+
+def test_progress_moves_with_every_chunk_and_ends_at_the_files_size(corpus: Index, write: Write) -> None:
+    rows = [{"id": f"a{n}", "text": f"Number {n}. {FIRST} {SECOND}", "extra": "x" * 50} for n in range(40)]
+    path = write("many.jsonl", rows)
+    shown: list[tuple[int, int]] = []
+    corpus.add([path], progress=lambda step, done, total: shown.append((done, total)) if step == "articles" else None)
+    assert {total for _, total in shown} == {path.stat().st_size}
+    done = [n for n, _ in shown]
+    assert done == sorted(done)
+    assert done[-1] == path.stat().st_size
+    assert len(set(done)) >= len(rows), "it jumped"
+
+
+def test_what_is_unchanged_counts_as_done(corpus: Index, write: Write) -> None:
+    path = write("a.txt", FIRST)
+    corpus.add([path])
+    shown: list[int] = []
+    corpus.add([path], progress=lambda step, done, total: shown.append(done))
+    assert shown[0] == path.stat().st_size
 
 
 def test_a_disk_that_fills_up_changes_nothing_and_the_next_run_goes_on(
@@ -268,30 +289,14 @@ def test_a_disk_that_fills_up_changes_nothing_and_the_next_run_goes_on(
     assert outcomes["a.txt"].outcome == "replaced"
 
 
-# Kills. The child uses made-up vectors, so that it need not load the model.
+# Kills.
 
 _CHILD = """
-import json, os, signal, sys
+import os, signal, sys
 from pathlib import Path
-import numpy as np
-import index.embedding, index.ingest, index.ledger, index.vectors
+import index.ingest, index.ledger, index.vectors
 from index.search import Index
 from index.settings import load_settings
-
-class Light(index.embedding.Embedder):
-    dimension = 384
-    @property
-    def _counter(self):
-        from tokenizers import Tokenizer
-        counter = Tokenizer.from_file(self._path + "/tokenizer.json")
-        counter.no_padding()
-        counter.no_truncation()
-        return counter
-    def embed(self, articles):
-        def unit(n):
-            v = np.random.default_rng(n).normal(size=(n, 384)).astype(np.float32)
-            return v / np.linalg.norm(v, axis=1, keepdims=True)
-        return [index.embedding.Embedded(p, unit(len(p.chunks)), unit(len(p.sentences))) for p in articles]
 
 def die():
     sys.stdout.flush()
@@ -307,7 +312,7 @@ def dying(function, calls):
         return result
     return call
 
-index.ingest._BATCH_CHARACTERS = 400
+index.ingest._FIRST_BATCH = index.ingest._MOST_IN_A_BATCH = 400
 index.vectors._BATCH = 3
 where, calls, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 report = lambda outcome: print(outcome.article, flush=True)
@@ -319,8 +324,6 @@ elif where == "delete":
     index.ledger.Ledger._delete = dying(index.ledger.Ledger._delete, calls)
 elif where == "vectors":
     index.vectors.ChromaProjection._add = dying(index.vectors.ChromaProjection._add, calls)
-import index.search
-index.search.Embedder = Light
 with Index.open(load_settings()) as corpus:
     corpus.add([folder], report=report)
 """

@@ -148,3 +148,24 @@ def test_a_long_sentence_is_cut_at_spaces(embedder: Embedder) -> None:
 )
 def test_where_sentences_end(text: str, sentences: list[str]) -> None:
     assert [text[span.start : span.end] for span in split_sentences(text)] == sentences
+
+
+@pytest.mark.parametrize("unit", ["item one hundred, ", "北京今天举行会议", "abcdefghij", "a.b.c. "])
+def test_the_work_grows_with_the_length_of_a_line_and_not_with_its_square(embedder: Embedder, unit: str) -> None:
+    class Counting:
+        max_pieces = embedder.max_pieces
+        header = staticmethod(embedder.header)
+        counted = 0
+
+        def piece_offsets(self, text: str) -> list[tuple[int, int]]:
+            self.counted += len(text)
+            return embedder.piece_offsets(text)
+
+    def work(length: int) -> float:
+        counter = Counting()
+        text = (unit * length)[:length]
+        pieces = split(Article("a", "T", text), counter, CHUNK_PIECES)
+        assert all(len(embedder.piece_offsets(text[c.start : c.end])) <= CHUNK_PIECES for c in pieces.chunks)
+        return counter.counted / length
+
+    assert work(40_000) < 1.2 * work(20_000)

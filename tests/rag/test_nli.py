@@ -23,7 +23,7 @@ def cross_encoder(embedder: Embedder, folder: Path, *labels: str) -> str:
     from transformers import BertConfig, BertForSequenceClassification
 
     torch.manual_seed(7)
-    tokenizer = embedder._tokenizer
+    tokenizer = embedder.sentence_transformer.tokenizer
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
         id2label=dict(enumerate(labels)), label2id={label: n for n, label in enumerate(labels)}, initializer_range=0.5,
