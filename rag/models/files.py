@@ -1,4 +1,5 @@
-"""The model file of the embedded LLM: joined once from its packages into the cache, and verified.
+"""The model file of the embedded LLM: joined once from its packages into the cache, and verified. Or one of the
+user's, or one of the Hugging Face hub, named `hf:owner/repo/file.gguf`.
 
 The bundled model comes as Python packages, each of which carries one part as a plain file; they are read as files and
 never imported. The digest is the one that the model's publisher lists, so a wrong or damaged file is never loaded.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import filelock
+import httpx
 
 from index.errors import DiskFull, ModelError
 from index.settings import BUNDLED_MODEL, Settings
@@ -23,6 +26,9 @@ Progress = Callable[[str, int, int], None]
 
 _BLOCK = 4 * 2**20
 _GGUF_MAGIC = b"GGUF"
+_HUB = "hf:"
+_HUB_NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>([\w.+-]+/)*[\w.+-]+\.gguf)")
+_HUB_PART = re.compile(r"-00001-of-(\d{5})\.gguf$")  # llama.cpp finds the other parts beside the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +54,38 @@ QWEN_1_5B = BundledModel(
 
 
 def model_path(settings: Settings, bundled: BundledModel = QWEN_1_5B) -> Path:
-    """Where the model file is, or will be."""
+    """Where the model file is, or will be; the name itself for one of the hub that is not in its cache yet.
+
+    Raises:
+        ModelError: a name of the hub that can't be one.
+    """
     if settings.model == bundled.name:
         return settings.cache / "models" / f"{bundled.name}.gguf"
+    if settings.model.startswith(_HUB):
+        return _hub_paths(settings.model)[0] or Path(settings.model)
     return Path(settings.model).expanduser()
 
 
 def prepare(
-    settings: Settings, bundled: BundledModel = QWEN_1_5B, progress: Progress = lambda step, done, total: None
+    settings: Settings,
+    bundled: BundledModel = QWEN_1_5B,
+    progress: Progress = lambda step, done, total: None,
+    *,
+    fetch: bool = False,
 ) -> Path:
     """The verified model file; joined from the installed packages if it is not there yet.
 
     Args:
         progress: gets ("join" or "verify", bytes done, bytes in all).
+        fetch: whether a file of the Hugging Face hub is downloaded if it is not in the hub's cache; its library shows
+            a bar of its own.
 
     Raises:
-        ModelError: no such file, not a GGUF file, or packages missing or damaged.
+        ModelError: no such file, not a GGUF file, packages missing or damaged, or a download that failed.
         DiskFull: not enough space for the joined file.
     """
+    if settings.model.startswith(_HUB):
+        return _hub_file(settings.model, fetch)
     path = model_path(settings, bundled)
     if settings.model != bundled.name:
         return _named_file(path)
@@ -94,9 +114,13 @@ def is_verified(path: Path, bundled: BundledModel = QWEN_1_5B) -> bool:
 
 
 def is_ready(settings: Settings, bundled: BundledModel = QWEN_1_5B) -> bool:
-    """Whether there is nothing to prepare: a verified file, a file of the user's, or an endpoint."""
+    """Whether there is nothing to prepare: a verified file, a file of the user's or the hub's, or an endpoint."""
+    if settings.endpoint:
+        return True
+    if settings.model.startswith(_HUB):
+        return None not in _hub_paths(settings.model)
     path = model_path(settings, bundled)
-    return bool(settings.endpoint) or (is_verified(path, bundled) if settings.model == bundled.name else path.is_file())
+    return is_verified(path, bundled) if settings.model == bundled.name else path.is_file()
 
 
 def missing_parts(bundled: BundledModel = QWEN_1_5B) -> list[str]:
@@ -114,6 +138,53 @@ def _named_file(path: Path) -> Path:
         if file.read(4) != _GGUF_MAGIC:
             raise ModelError(f"{path} is not a GGUF file (it does not begin with GGUF). Name another file.")
     return path
+
+
+def _hub_file(model: str, fetch: bool) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    repo, names = _hub_name(model)
+    for name, path in zip(names, _hub_paths(model), strict=True):
+        if path:
+            continue
+        if not fetch:
+            raise ModelError(
+                f"The model {model} is not in the Hugging Face cache. Run `dateline model` to download it."
+            )
+        try:
+            hf_hub_download(repo, name)
+        except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise ModelError(
+                f"The file {name} of {repo} can't be downloaded from the Hugging Face hub: {reason}. Check both names "
+                "in DATELINE_MODEL, and the connection. If the repository has terms, accept them and set HF_TOKEN."
+            ) from None
+    path = _hub_paths(model)[0]
+    assert path is not None
+    return _named_file(path)
+
+
+def _hub_paths(model: str) -> list[Path | None]:
+    """Where the hub's cache has the file, or all parts of one in parts; None for each that it has not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, names = _hub_name(model)
+    found = [try_to_load_from_cache(repo, name) for name in names]
+    return [Path(path) if isinstance(path, str) else None for path in found]
+
+
+def _hub_name(model: str) -> tuple[str, list[str]]:
+    """The repository, and the names of the file's parts: mostly one."""
+    match = _HUB_NAME.fullmatch(model)
+    if not match or ".." in model:
+        raise ModelError(
+            f"DATELINE_MODEL is {model!r}, which names no file of the Hugging Face hub. Give hf:owner/repo/file.gguf."
+        )
+    repo, name = match["repo"], match["file"]
+    part = _HUB_PART.search(name)
+    if not part:
+        return repo, [name]
+    return repo, [f"{name[: part.start()]}-{n:05}-of-{part[1]}.gguf" for n in range(1, int(part[1]) + 1)]
 
 
 def _join(path: Path, bundled: BundledModel, progress: Progress) -> None:

@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import huggingface_hub
 import pytest
 
 from index.errors import DiskFull, ModelError
 from index.settings import Settings
-from rag.models.files import QWEN_1_5B, BundledModel, is_verified, missing_parts, model_path, prepare
+from rag.models.files import QWEN_1_5B, BundledModel, is_ready, is_verified, missing_parts, model_path, prepare
 
 PARTS = [b"GGUF first part ", b"second part ", b"last"]
 WHOLE = b"".join(PARTS)
@@ -131,3 +132,89 @@ def test_a_folder_is_no_model(settings: Settings, tmp_path: Path) -> None:
 def test_the_default_model_is_the_one_whose_parts_are_listed(settings: Settings) -> None:
     assert settings.model == QWEN_1_5B.name
     assert len(QWEN_1_5B.sha256) == 64
+
+
+HUB_MODEL = "hf:owner/repo/sub/file-Q4_K_M.gguf"
+HUB_PARTS = "hf:owner/repo/big-00001-of-00002.gguf"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache, with nothing but the folder of one repository's snapshot."""
+    repo = tmp_path / "hub" / "models--owner--repo"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("abc")
+    (repo / "snapshots" / "abc" / "sub").mkdir(parents=True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return repo / "snapshots" / "abc"
+
+
+@pytest.fixture
+def downloads(hub: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The repositories and files that were downloaded, without a network."""
+    asked: list[tuple[str, str]] = []
+
+    def download(repo: str, name: str) -> str:
+        asked.append((repo, name))
+        (hub / name).write_bytes(b"GGUF from the hub")
+        return str(hub / name)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    return asked
+
+
+def test_a_file_of_the_hub_is_downloaded_when_asked_for_and_then_taken_from_its_cache(
+    settings: Settings, hub: Path, downloads: list[tuple[str, str]]
+) -> None:
+    settings = dataclasses.replace(settings, model=HUB_MODEL)
+    with pytest.raises(ModelError, match=f"{HUB_MODEL}.*`dateline model`"):
+        prepare(settings)
+    assert downloads == [] and not is_ready(settings)
+    assert model_path(settings).stem == "file-Q4_K_M"
+    path = prepare(settings, fetch=True)
+    assert downloads == [("owner/repo", "sub/file-Q4_K_M.gguf")]
+    assert path == prepare(settings) == prepare(settings, fetch=True) == model_path(settings) == hub / downloads[0][1]
+    assert len(downloads) == 1 and is_ready(settings)
+
+
+def test_all_parts_of_a_file_of_the_hub_are_downloaded(
+    settings: Settings, hub: Path, downloads: list[tuple[str, str]]
+) -> None:
+    settings = dataclasses.replace(settings, model=HUB_PARTS)
+    (hub / "big-00001-of-00002.gguf").write_bytes(b"GGUF first")
+    assert not is_ready(settings)
+    assert prepare(settings, fetch=True).name == "big-00001-of-00002.gguf"
+    assert downloads == [("owner/repo", "big-00002-of-00002.gguf")]
+    assert is_ready(settings)
+
+
+@pytest.mark.parametrize("error", [OSError("404 Client Error\nmore"), ValueError("bad name"), ConnectionError()])
+def test_a_download_that_fails_names_the_repository_and_the_file(
+    settings: Settings, hub: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def download(*_: str) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    with pytest.raises(ModelError, match=r"sub/file-Q4_K_M\.gguf of owner/repo .*DATELINE_MODEL.*HF_TOKEN"):
+        prepare(dataclasses.replace(settings, model=HUB_MODEL), fetch=True)
+
+
+def test_a_file_of_the_hub_that_is_no_model_is_named(settings: Settings, hub: Path) -> None:
+    (hub / "sub" / "file-Q4_K_M.gguf").write_bytes(b"version https://git-lfs")
+    with pytest.raises(ModelError, match="not a GGUF file"):
+        prepare(dataclasses.replace(settings, model=HUB_MODEL))
+
+
+@pytest.mark.parametrize(
+    "name", ["hf:", "hf:owner/repo", "hf:owner/repo/", "hf:file.gguf", "hf:owner/file.gguf", "hf:owner/repo/file.bin",
+             "hf:owner/repo/../file.gguf", "hf:owner//file.gguf", "hf:/owner/repo/file.gguf", "hf:owner/repo/a b.gguf"]
+)  # fmt: skip
+def test_a_name_that_names_no_file_of_the_hub_is_told(settings: Settings, name: str) -> None:
+    for act in (prepare, model_path, is_ready):
+        with pytest.raises(ModelError, match=r"hf:owner/repo/file\.gguf"):
+            act(dataclasses.replace(settings, model=name))
+
+
+def test_behind_an_endpoint_any_name_is_ready(settings: Settings) -> None:
+    assert is_ready(dataclasses.replace(settings, model="hf:any", endpoint="http://localhost/v1"))
