@@ -36,7 +36,7 @@ from index.settings import Settings, load_settings
 from index.splitting import sentence_texts
 from rag import decline, evidence
 from rag.features import FEATURES, features, read_claim, share_held
-from rag.models.llm import count_o200k
+from rag.models.tokens import count_o200k
 
 SUPPORT_ROWS = Path(__file__).parent / "calibration" / "support.csv"
 DECLINING_ROWS = SUPPORT_ROWS.with_name("declining.csv")

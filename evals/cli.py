@@ -42,8 +42,8 @@ from index.article import Article
 from index.errors import GoldError
 from index.search import Index
 from index.settings import Settings, load_settings
-from prompts import Message, Write
-from rag.models.llm import LLM
+from prompts import Write
+from rag.models.llm import LLM, whole
 
 _HERE = Path(__file__).parent
 SEEDS_GOLD = _HERE / "gold" / "seeds.jsonl"
@@ -484,11 +484,8 @@ def _writer(settings: Settings) -> Iterator[tuple[Write, str]]:
     """The LLM as a function from messages to text, and its name; loaded when it is first called."""
     llm = LLM(settings)
 
-    def write(messages: Sequence[Message], max_tokens: int) -> str:
-        return "".join(llm.write(messages, max_tokens))
-
     try:
-        yield write, llm.name
+        yield lambda messages, max_tokens: whole(llm.write(messages, max_tokens)), llm.name
     finally:
         llm.close()
 

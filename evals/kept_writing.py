@@ -6,6 +6,7 @@ changed and measured again within minutes.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from evals.record import code_hash, model_digest, package_version, plain_setting
 from index.settings import Settings
 from prompts import Message
 from rag.answer import Answer
-from rag.models.llm import LLM, Usage
+from rag.models.llm import LLM, Usage, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class KeptWriting(LLM):
         self._cache = JsonCache(settings.cache / "evals" / "writing", fresh)
         self._calls: list[_Call] = []
 
-    def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
+    def write(
+        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+    ) -> Generator[str | Waiting, None, Usage]:
         """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
         prompt = [[message.role, message.content] for message in messages]
         key = digest([self._known, prompt, max_tokens])
@@ -59,7 +62,7 @@ class KeptWriting(LLM):
             return usage
         self._calls.append(_Call(0.0, 0.0))  # holds the place: which text was an answer's is told by the order
         start, first, text = time.perf_counter(), 0.0, ""
-        writing = super().write(messages, max_tokens)
+        writing = super().write(messages, max_tokens, stop)
         try:
             while True:
                 try:
@@ -67,8 +70,9 @@ class KeptWriting(LLM):
                 except StopIteration as end:
                     written: Usage = end.value
                     break
-                first = first or _ms_since(start)
-                text += piece
+                if isinstance(piece, str):
+                    first = first or _ms_since(start)
+                    text += piece
                 yield piece
         finally:
             writing.close()

@@ -31,7 +31,7 @@ from index.settings import Settings
 from rag import evidence
 from rag.answer import EvidenceSentence
 from rag.evidence import TokenCounter
-from rag.models.llm import LLM
+from rag.models.tokens import count_o200k
 
 SCHEMA = "dateline-retrieval/1"
 DEPTH = 10  # different articles that a ranking is looked at
@@ -252,12 +252,10 @@ def _run_set(
         progress(f"{folder.name}, {step}", done, total)
 
     settings = dataclasses.replace(settings, home=indexed(folder / "articles.jsonl", settings, shown))
-    # Behind an endpoint, tokens are counted here and nobody is called.
-    count = LLM(dataclasses.replace(settings, endpoint="http://127.0.0.1", model="none")).count
     with Index.open(settings) as index:
         systems = [*_ours(index), *(_peers(index, settings, shown) if peers else ())]
         rows = _rows(systems, questions, index, shown)
-        found = tuple(_evidence(index, question, count, settings.evidence_tokens) for question in questions)
+        found = tuple(_evidence(index, question, count_o200k, settings.evidence_tokens) for question in questions)
         return Result(folder.name, half, len(index.articles()), questions, rows, found)
 
 

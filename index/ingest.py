@@ -123,7 +123,8 @@ class _Meter:
             self._weights.pop(pieces.article.origin, None)
 
     def end(self) -> None:
-        self._advance(self.total)
+        if self._done < self.total:  # rows that could not be read
+            self._advance(self.total)
 
     def _advance(self, count: float) -> None:
         self._done = min(self._done + count, self.total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -29,7 +30,7 @@ from rag.answer import (
 from rag.by_source import BySource
 from rag.clarify import clarify
 from rag.decline import Decision
-from rag.models.llm import LLM, Usage
+from rag.models.llm import LLM, Stopped, Usage, Waiting, whole
 
 ANSWER_TOKENS = 220
 
@@ -41,6 +42,13 @@ class EvidenceFound:
     evidence: tuple[EvidenceSentence, ...]
     elapsed_ms: float
     when: TimeHint | None = None  # the days that the question was taken to mean
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The model is busy with others' questions; so many are to be answered before this one."""
+
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Answered:
     answer: Answer
 
 
-Event = EvidenceFound | TextAdded | Answered
+Event = EvidenceFound | Queued | TextAdded | Answered
 
 
 class Assistant:
@@ -125,15 +133,36 @@ class Assistant:
         raise AssertionError("a stream ends with Answered")
 
     def stream(
-        self, question: str, *, history: Sequence[Turn] = (), asked: str = "", filters: Filters | None = None
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        asked: str = "",
+        filters: Filters | None = None,
+        stop: threading.Event | None = None,
     ) -> Generator[Event, None, None]:
-        """Like `ask`, as events: `EvidenceFound` once, `TextAdded` many times, `Answered` last.
+        """Like `ask`, as events: `EvidenceFound` once, `Queued` while others are answered, `TextAdded` many times,
+        `Answered` last.
 
         Closing the generator stops the model.
+
+        Args:
+            stop: stops it too, from any thread and even before the first word; then there is no `Answered`.
         """
+        with contextlib.suppress(Stopped):
+            yield from self._events(question, history, asked, filters, stop)
+
+    def _events(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        asked: str,
+        filters: Filters | None,
+        stop: threading.Event | None,
+    ) -> Generator[Event, None, None]:
         clock = _Clock()
         question = checked(question)
-        standalone = conversation.standalone(question, history, self._write_whole)
+        standalone = conversation.standalone(question, history, functools.partial(self._text, stop=stop))
         when = time_hint(standalone, asked)
         hits = self._retrieve(standalone, asked, filters)
         clock.mark("retrieve")
@@ -145,7 +174,7 @@ class Assistant:
         confidence, read = (0.0, ()) if back else self._weigh(standalone, found)
         text, usage = "", Usage()
         if read:
-            text, usage = yield from self._write(_messages(standalone, read, asked), clock)
+            text, usage = yield from self._write(_messages(standalone, read, asked), clock, stop)
 
         written = checking.check(text, standalone, found, read, self.relevance.scores, self.nli)
         decision = Decision(False, 0.0) if back else decline.decide(text, bool(written.sentences), confidence)
@@ -209,21 +238,26 @@ class Assistant:
         return confidence, evidence.to_read(question, found, relevance, self.llm.count, self.settings.evidence_tokens)
 
     def _write(
-        self, messages: Sequence[prompts.Message], clock: _Clock
-    ) -> Generator[TextAdded, None, tuple[str, Usage]]:
-        text = ""
-        with contextlib.closing(self.llm.write(messages, ANSWER_TOKENS)) as writing:
+        self, messages: Sequence[prompts.Message], clock: _Clock, stop: threading.Event | None
+    ) -> Generator[Queued | TextAdded, None, tuple[str, Usage]]:
+        text, told = "", 0
+        with contextlib.closing(self.llm.write(messages, ANSWER_TOKENS, stop)) as writing:
             while True:
                 try:
                     piece = next(writing)
                 except StopIteration as end:
                     return text, end.value
+                if isinstance(piece, Waiting):
+                    if piece.ahead != told:
+                        told = piece.ahead
+                        yield Queued(told)
+                    continue
                 clock.mark("first_word")
                 text += piece
                 yield TextAdded(piece)
 
-    def _write_whole(self, messages: Sequence[prompts.Message], max_tokens: int) -> str:
-        return "".join(self.llm.write(messages, max_tokens))
+    def _text(self, messages: Sequence[prompts.Message], max_tokens: int, stop: threading.Event | None = None) -> str:
+        return whole(self.llm.write(messages, max_tokens, stop))
 
     def by_source(
         self,
@@ -243,7 +277,7 @@ class Assistant:
         found = self._select(question, hits, of_each=self.settings.evidence_tokens // by_source.SHARES)
         return BySource(
             question,
-            by_source.positions(question, found, self._write_whole, progress, self.nli),
+            by_source.positions(question, found, self._text, progress, self.nli),
             disagreement.disagreements(question, found),
             Models(self.llm.name, self.index.embedder.fingerprint),
             prompts.version(),

@@ -263,6 +263,9 @@ class Endpoint:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not self.path.endswith("/chat/completions"):  # it has no tokenizer to ask
+                    self.send_error(404)
+                    return
                 endpoint.requests.append(json.loads(body))
                 endpoint.keys.append(self.headers.get("Authorization", ""))
                 if endpoint.status != 200:

@@ -19,6 +19,7 @@ from index.errors import DatelineError
 from index.ledger import MIN_FREE_BYTES, Ledger
 from index.settings import BUNDLED_MODEL, Settings
 from rag.models.files import QWEN_1_5B, is_verified, missing_parts, model_path
+from rag.models.native import find, missing_tools, why_unused
 
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "llama-index-core", "xllamacpp", "gradio", "tiktoken")
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -38,7 +39,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """All checks, in the order in which a person would mend what they find."""
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _python, _packages, _cpu, _memory, _home, _cache, _embedder, _prompts, _llm, _store,
+        _python, _packages, _cpu, _memory, _home, _cache, _embedder, _prompts, _llm, _native, _store,
     )  # fmt: skip
     return [_careful(check, settings) for check in checks]
 
@@ -70,15 +71,18 @@ def _packages(settings: Settings) -> Finding:
 
 def _cpu(settings: Settings) -> Finding:
     cores = len(os.sched_getaffinity(0))
-    flags: set[str] = set()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        flags = {flag for line in info.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
+    flags = _flags()
     usable = [flag for flag in _CPU_FLAGS if flag in flags]
     detail = f"{cores} cores, {', '.join(usable) or 'no vector extensions known'}"
     if flags and "avx2" not in flags:
         return Finding("cpu", "note", detail, "Without AVX2 the embedded LLM is very slow; name an endpoint instead.")
     return Finding("cpu", "ok", detail)
+
+
+def _flags() -> set[str]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return {flag for line in lines if line.startswith("flags") for flag in line.split()}
 
 
 def _memory(settings: Settings) -> Finding:
@@ -153,6 +157,27 @@ def _model_file(settings: Settings) -> Finding:
             "llm", "problem", f"{path} {state}, and {len(missing)} of its packages are missing", "Run `make model`."
         )
     return Finding("llm", "problem", f"{path} {state}", "Run `dateline model`; it is joined from its packages.")
+
+
+def _native(settings: Settings) -> Finding:
+    """The llama.cpp that was built for this processor, if one was. It is never needed, so it is never a problem."""
+    if settings.endpoint:
+        return Finding("native", "ok", "not used: the model is behind an endpoint")
+    if built := find(settings.cache):
+        return Finding("native", "ok", f"llama.cpp {built.llama_cpp} built for this processor. {built.in_words()}")
+    tools = f" It needs {', '.join(missing)} first." if (missing := missing_tools()) else ""
+    if reason := why_unused(settings.cache):
+        return Finding(
+            "native", "note", f"the package's llama.cpp is used; one was built here, but {reason}",
+            f"`make native` builds it again.{tools}",
+        )  # fmt: skip
+    detail = "the package's llama.cpp is used, made for AVX2"
+    if "avx512f" not in _flags():
+        return Finding("native", "ok", detail)
+    return Finding(
+        "native", "note", f"{detail}; this processor has AVX-512",
+        f"`make native` builds one that reads 1.4 to 1.95 times as fast, in about ten minutes.{tools}",
+    )  # fmt: skip
 
 
 def _store(settings: Settings) -> Finding:

@@ -22,7 +22,7 @@ class Writing:
     """One answer being written on a thread of its own, so that stopping never waits for a word.
 
     The assistant's generator is only ever touched by that thread: closing a generator that is
-    running on another one raises. After stop() it is closed as soon as it yields next.
+    running on another one raises. stop() ends it at once, even before the model's first word.
     """
 
     def __init__(self, assistant: Assistant, question: str, history: Sequence[Turn]) -> None:
@@ -72,7 +72,8 @@ class Writing:
     def _write(self, question: str, history: Sequence[Turn]) -> None:
         try:
             today = date.today().isoformat()
-            with contextlib.closing(self._assistant.stream(question, history=history, asked=today)) as stream:
+            stream = self._assistant.stream(question, history=history, asked=today, stop=self._stop)
+            with contextlib.closing(stream):
                 for event in stream:
                     if self.stopped:
                         return

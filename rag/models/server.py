@@ -1,11 +1,13 @@
-"""The embedded LLM: a supervised llama.cpp child behind an OpenAI-compatible address on the loopback interface.
+"""The embedded LLM: one llama.cpp child of a user's, behind an OpenAI-compatible address on the loopback interface.
 
-Whoever uses it needs only the address and the key, like those of any endpoint.
+The page, a terminal and an evaluation that run at once share it: whoever comes first starts it, the last one to leave
+ends it. Whoever uses it needs only the address and the key, like those of any endpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
@@ -13,83 +15,130 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
 import httpx
 
 from index.errors import ModelError
+from rag.models import native
+from rag.models.serving import BATCH_TOKENS, SPIN_COUNT
 
 START_SECONDS = 120
-SLOTS = 2  # two can ask at once
-# OpenMP's threads spin at every barrier. By default so long that one busy neighbour on two cores makes writing ten
-# times slower; measured with 3,000: as fast as before on a quiet machine, a third as fast beside a busy process.
-SPIN_COUNT = "3000"
+SLOTS = 2  # two can be answered at once
+MOST_WAITING = 32  # in one process; who comes after them is told to come back
+_WHEEL = f"xllamacpp {version('xllamacpp')}"
+_POLL_SECONDS = 0.02
+_END_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
 
 class LocalServer:
-    """A llama.cpp child process; `start` returns at once, `address` waits until it serves.
+    """A share in the llama.cpp child of a model; `start` returns at once, `address` waits until it serves.
 
-    A child that has died is started again at the next use of `address`. `slots` is a folder for the read prefix of
-    prompts, so that a new child need not read it again.
+    A child that has died is started again at the next use of `address`.
+
+    Args:
+        model: a GGUF file.
+        alias: the name that requests give the model.
+        context_tokens: of each slot.
+        cache: a folder of this user's, for what the processes share and for the read prefix of prompts.
     """
 
-    def __init__(self, model: Path, alias: str, context_tokens: int, slots: Path) -> None:
+    def __init__(self, model: Path, alias: str, context_tokens: int, cache: Path) -> None:
         self._model = model
-        self._slots = slots
         self._alias = alias
         self._context_tokens = context_tokens
+        self._cache = cache
+        self._native = native.find(cache)
+        # Of all that makes a child, and what it has read, another one.
+        self._identity = [*_status(model), context_tokens, SLOTS, self._native.sha256 if self._native else _WHEEL]
+        self._prefixes = cache / "prefixes"
+        self._folder = cache / "llm" / _digest(json.dumps(self._identity))
         self._lock = threading.RLock()
-        self._process: subprocess.Popen[str] | None = None
-        self._log: IO[str] | None = None
-        self._address = ""
-        self._prefix = ""  # the file in `slots` that holds it
-        self.api_key = secrets.token_urlsafe(32)
+        self._share: IO[bytes] | None = None
+        self._prefix = ""  # the file in `_prefixes` that holds it
+        self._queue = _Queue(self._folder)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the child runs, whoever started it."""
+        try:
+            with (self._folder / "server.lock").open("rb") as lock:
+                # A share: two who look at once must not take each other for the child.
+                return not _take(lock, fcntl.LOCK_SH)
+        except OSError:
+            return False
 
     @property
     def pid(self) -> int | None:
-        """The child's process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        """The process that computes, once it serves and while it runs."""
+        pid = self._state().get("pid")
+        return int(pid) if pid and self.is_running else None
 
     def start(self) -> None:
-        """Start the child unless it runs."""
+        """Start the child unless it runs, and take a share in it.
+
+        Raises:
+            ModelError: the folder of what is shared can't be made.
+        """
         with self._lock:
-            if self.pid is not None:
-                return
-            self.close()  # what a dead child left open
             try:
-                self._slots.mkdir(parents=True, exist_ok=True)
+                self._prefixes.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with _locked(self._folder / "start.lock"):
+                    if self._share is None:
+                        self._share = (self._folder / "users.lock").open("ab")
+                        # Waits for a child that is just ending; one that holds this share never does.
+                        fcntl.flock(self._share, fcntl.LOCK_SH)
+                    if not self.is_running:
+                        self._spawn()
             except OSError as error:
                 raise ModelError(
-                    f"{self._slots} can't be made ({error.strerror}). Name another folder by DATELINE_CACHE."
+                    f"{self._folder} can't be used ({error.strerror}). Name another folder by DATELINE_CACHE."
                 ) from error
-            self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long as the child)
+
+    def _spawn(self) -> None:
+        (self._folder / "state.json").unlink(missing_ok=True)
+        for slot in range(SLOTS):
+            self._queue.forget(slot)
+        key = self._folder / "key"
+        key.unlink(missing_ok=True)
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        request = {
+            "folder": str(self._folder),
+            "cache": str(self._cache),
+            "native": str(self._native.path) if self._native else "",
+            "model": str(self._model),
+            "alias": self._alias,
+            "context_tokens": self._context_tokens,
+            "batch": BATCH_TOKENS,
+            "threads": len(os.sched_getaffinity(0)),
+            "api_key": self.api_key,
+            "slots": f"{self._prefixes}/",
+            "parallel": SLOTS,
+        }
+        with (self._folder / "server.lock").open("ab") as life, (self._folder / "log").open("wb") as told:
+            fcntl.flock(life, fcntl.LOCK_EX)  # the child's from here on: the kernel gives it back when the child ends
             # -P keeps the current folder off the import path: a file of the user's can't stand in for ours.
-            self._process = subprocess.Popen(
+            subprocess.run(
                 [sys.executable, "-P", "-m", "rag.models.child"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+                input=json.dumps(request) + "\n", stdout=told, stderr=told, text=True, pass_fds=(life.fileno(),),
                 env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
-                start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle
+                start_new_session=True,  # Ctrl-C in the terminal is not for the child
+                check=False,  # if it did not even start, `address` says why
             )  # fmt: skip
-            request = {
-                "model": str(self._model),
-                "alias": self._alias,
-                "context_tokens": self._context_tokens,
-                "threads": len(os.sched_getaffinity(0)),
-                "api_key": self.api_key,
-                "slots": f"{self._slots}/",
-                "parallel": SLOTS,
-            }
-            assert self._process.stdin
-            try:
-                self._process.stdin.write(json.dumps(request) + "\n")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                pass  # it died at once; `address` says why
+
+    @property
+    def api_key(self) -> str:
+        return (self._folder / "key").read_text(encoding="utf-8")
 
     @property
     def address(self) -> str:
@@ -98,120 +147,291 @@ class LocalServer:
         Raises:
             ModelError: the model can't be loaded.
         """
-        with self._lock:
-            self.start()
-            if not self._address:
-                self._address = self._wait()
-            return self._address
+        self.start()
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            running = self.is_running  # asked before the file is looked at: what it wrote last counts
+            state = self._state()
+            if "address" in state and running:
+                return str(state["address"])
+            if not running or "error" in state or self._share is None:
+                raise ModelError(self._reason(state))
+            time.sleep(_POLL_SECONDS)
+        raise ModelError(self._reason({"error": f"it did not answer within {START_SECONDS} s"}))
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return state
+
+    def _reason(self, state: dict[str, Any]) -> str:
+        if self._share is None:
+            return f"The model {self._model} was not loaded: it was closed meanwhile."
+        reason = state.get("error") or self._last_words() or "it ended without a word"
+        return (
+            f"The model {self._model} can't be loaded: {reason}. It needs about 1.6 GB of free memory; "
+            "`dateline doctor` checks the file and the machine."
+        )
+
+    def _last_words(self) -> str:
+        try:
+            text = (self._folder / "log").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return " / ".join(lines[-3:])[-600:]
+
+    # What has been read
 
     def warm(self, prefix: list[dict[str, str]]) -> None:
-        """Have the beginning of all prompts read and saved, unless it was before; `restore` puts it into a slot.
+        """Have the beginning of all prompts read and saved, unless it was before.
 
         A prefix that can't be saved costs time and nothing else.
 
         Raises:
             ModelError: the model can't be loaded.
         """
-        try:
-            status = self._model.stat()
-        except OSError as error:
-            raise ModelError(f"The model {self._model} can't be read ({error.strerror}); `dateline model`.") from error
-        key = json.dumps([str(self._model), status.st_size, status.st_mtime_ns, self._context_tokens, prefix])
-        name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.slot"
-        if not (self._slots / name).exists():
-            request = {"messages": prefix, "max_tokens": 1, "temperature": 0, "id_slot": 0}
-            partial = f"{name}.{os.getpid()}"
-            try:
-                self._post("/v1/chat/completions", request).raise_for_status()
-                if self._post("/slots/0?action=save", {"filename": partial}).is_success:
-                    for old in self._slots.glob("*.slot"):
-                        old.unlink(missing_ok=True)
-                    (self._slots / partial).replace(self._slots / name)
-            except (httpx.HTTPError, OSError) as error:
-                if self._process is not None:  # else it was closed meanwhile: nothing went wrong
-                    log.warning("The prompt's prefix could not be prepared: %s", error)
+        if not self._model.exists():
+            raise ModelError(f"The model {self._model} is not there any more. Run `dateline model`.")
+        name = f"{_digest(json.dumps([self._identity, prefix]))}.slot"
+        if not (self._prefixes / name).exists():
+            address = self.address
+            with _locked(self._folder / "warm.lock"), self.turn() as turn:
+                turn.wait_for_ever()
+                if not (self._prefixes / name).exists():
+                    self._read_and_save(address, turn.slot, prefix, name)
         self._prefix = name
 
-    def restore(self, slot: int) -> None:
-        """Put the saved prefix, and nothing else, into a slot's cache.
+    def _read_and_save(self, address: str, slot: int, prefix: list[dict[str, str]], name: str) -> None:
+        self._queue.forget(slot)
+        request = {"messages": prefix, "max_tokens": 1, "temperature": 0, "id_slot": slot}
+        partial = f"{name}.{os.getpid()}"
+        try:
+            with self._client(address) as client:
+                client.post("/v1/chat/completions", json=request).raise_for_status()
+                if client.post(f"/slots/{slot}?action=save", json={"filename": partial}).is_success:
+                    for old in self._prefixes.glob("*.slot"):
+                        old.unlink(missing_ok=True)
+                    (self._prefixes / partial).replace(self._prefixes / name)
+        except (httpx.HTTPError, OSError) as error:
+            if self._share is not None:  # else it was closed meanwhile: nothing went wrong
+                log.warning("The prompt's prefix could not be prepared: %s", error)
+
+    def turn(self, prompt: str = "") -> Turn:
+        """A place in the queue for a slot.
+
+        Args:
+            prompt: the digest of what will be read; the slot that holds it already is preferred.
+        """
+        return Turn(self._queue, prompt)
+
+    def prepare(self, turn: Turn) -> bool:
+        """Whether the turn's slot has read the prompt before; if not, it holds the saved prefix, and nothing else.
 
         What a slot read before decides where the reading of the next prompt begins, that decides how its tokens fall
         into batches, and that an answer's last digits and now and then a word: from the prefix, it is always the same.
         """
-        saved = self._slots / self._prefix
-        if not self._prefix or not saved.exists():
-            return
-        try:
-            if not self._post(f"/slots/{slot}?action=restore", {"filename": self._prefix}).is_success:
-                saved.unlink(missing_ok=True)
-        except httpx.HTTPError:
-            saved.unlink(missing_ok=True)  # it may be what the child died of
+        if self._queue.holds(turn.slot, turn.prompt):
+            return True
+        self._queue.forget(turn.slot)
+        saved = self._prefixes / self._prefix
+        if self._prefix and saved.exists():
+            address = self.address
+            try:
+                with self._client(address) as client:
+                    request = {"filename": self._prefix}
+                    if not client.post(f"/slots/{turn.slot}?action=restore", json=request).is_success:
+                        saved.unlink(missing_ok=True)
+            except httpx.HTTPError:
+                saved.unlink(missing_ok=True)  # it may be what the child died of
+        return False
 
-    def _post(self, path: str, request: dict[str, Any]) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        with httpx.Client(base_url=self.address, headers=headers, timeout=START_SECONDS, trust_env=False) as client:
-            return client.post(path, json=request)
+    def has_read(self, turn: Turn) -> None:
+        """Remember that the turn's slot holds its prompt."""
+        self._queue.keep(turn.slot, turn.prompt)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, by the model's own tokenizer."""
+        # One call for all texts: the pieces come back in order and are dealt out by the bytes they cover.
+        with self._client(self.address) as client:
+            answer = client.post("/tokenize", json={"content": "\n".join(texts), "with_pieces": True})
+        pieces = [token["piece"] for token in answer.raise_for_status().json()["tokens"]]
+        return _dealt_out(pieces, texts)
 
     def slots(self) -> list[dict[str, Any]]:
         """The server's own account of its slots: `id`, `is_processing`, …"""
+        with self._client(self.address) as client:
+            return list(client.get("/slots").raise_for_status().json())
+
+    def _client(self, address: str) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        answer = httpx.get(f"{self.address}/slots", headers=headers, trust_env=False)
-        return list(answer.raise_for_status().json())
+        # A proxy of the environment is not for the loopback interface.
+        return httpx.Client(base_url=address, headers=headers, timeout=START_SECONDS, trust_env=False)
+
+    # Leaving
 
     def close(self) -> None:
-        """End the child; one that another thread waits for while it loads is killed."""
-        if not self._lock.acquire(timeout=0.1):
-            if loading := self._process:
-                loading.kill()
-            self._lock.acquire()
-        try:
-            process, self._process, self._address = self._process, None, ""
-            if process is not None:
-                self._end(process)
-        finally:
-            self._lock.release()
+        """Give the share back; the child ends unless another process has one."""
+        with self._lock:  # not while it is being started
+            share, self._share = self._share, None
+        if share is None:
+            return
+        share.close()
+        deadline = time.monotonic() + _END_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS / 2)
+            if not self.is_running or self._is_shared():
+                return
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):  # a dead child's pipe can't be flushed
-                    pipe.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if self._log:
-            self._log.close()
-            self._log = None
+    def _is_shared(self) -> bool:
+        """Whether another one has a share; the child itself takes it all when it ends."""
+        with (self._folder / "users.lock").open("rb") as users:
+            return _take(users, fcntl.LOCK_SH)
 
-    def _wait(self) -> str:
-        process = self._process
-        assert process is not None
-        output = process.stdout
-        assert output is not None
-        # A model that hangs while loading must not hang us: ending the child ends the read below.
-        alarm = threading.Timer(START_SECONDS, process.kill)
-        alarm.start()
-        try:
-            line = output.readline()
-        finally:
-            alarm.cancel()
-        answer = json.loads(line) if line.startswith("{") else {}
-        if "address" in answer:
-            return str(answer["address"])
-        process.kill()
-        reason = answer.get("error") or self._last_words() or f"it ended with code {process.wait()}"
-        self._process = None
-        self._end(process)
-        raise ModelError(
-            f"The model {self._model} can't be loaded: {reason}. It needs about 1.6 GB of free memory; "
-            "`dateline doctor` checks the file and the machine."
-        )
 
-    def _last_words(self) -> str:
-        if not self._log:
-            return ""
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().splitlines() if line.strip()]
-        return " / ".join(lines[-3:])[-600:]
+class Turn:
+    """A place in the queue for a slot; a context manager that leaves the queue, or gives the slot back.
+
+    Raises (when it is entered):
+        ModelError: too many wait already.
+    """
+
+    def __init__(self, queue: _Queue, prompt: str) -> None:
+        self._queue = queue
+        self._held: IO[bytes] | None = None
+        self.prompt = prompt
+        self.slot = -1
+
+    @property
+    def ahead(self) -> int:
+        """How many of this process are to be answered before."""
+        return self._queue.ahead(self)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the slot is this one's by then."""
+        if self._held is None and (found := self._queue.wait(self, seconds)):
+            self.slot, self._held = found
+        return self._held is not None
+
+    def wait_for_ever(self) -> None:
+        while not self.wait(1):
+            pass
+
+    def __enter__(self) -> Turn:
+        self._queue.enter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.leave(self)
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+class _Queue:
+    """Who waits for a slot: in order within this process, by a lock on a file a slot among all of them.
+
+    The file holds the digest of the prompt that the slot has read, or nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: deque[Turn] = deque()
+        self._changed = threading.Condition()
+
+    def enter(self, turn: Turn) -> None:
+        with self._changed:
+            if len(self._waiting) >= MOST_WAITING:
+                raise ModelError(f"{MOST_WAITING} questions wait for the model already. Ask again in a minute.")
+            self._waiting.append(turn)
+
+    def leave(self, turn: Turn) -> None:
+        with self._changed:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            self._changed.notify_all()
+
+    def ahead(self, turn: Turn) -> int:
+        with self._changed:
+            return self._waiting.index(turn) if turn in self._waiting else 0
+
+    def wait(self, turn: Turn, seconds: float) -> tuple[int, IO[bytes]] | None:
+        deadline = time.monotonic() + seconds
+        while True:
+            with self._changed:
+                if self._waiting and self._waiting[0] is turn and (found := self._free(turn.prompt)):
+                    self._waiting.popleft()
+                    self._changed.notify_all()
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                # Another process gives its slot back without telling.
+                self._changed.wait(min(left, _POLL_SECONDS))
+
+    def holds(self, slot: int, prompt: str) -> bool:
+        try:
+            return bool(prompt) and self._path(slot).read_text(encoding="utf-8") == prompt
+        except OSError:
+            return False
+
+    def keep(self, slot: int, prompt: str) -> None:
+        self._path(slot).write_text(prompt, encoding="utf-8")
+
+    def forget(self, slot: int) -> None:
+        self._path(slot).write_text("", encoding="utf-8")
+
+    def _free(self, prompt: str) -> tuple[int, IO[bytes]] | None:
+        for slot in sorted(range(SLOTS), key=lambda slot: not self.holds(slot, prompt)):
+            lock = self._path(slot).open("ab")
+            if _take(lock, fcntl.LOCK_EX):
+                return slot, lock
+            lock.close()
+        return None
+
+    def _path(self, slot: int) -> Path:
+        return self._folder / f"slot-{slot}"
+
+
+def _status(model: Path) -> list[Any]:
+    try:
+        status = model.stat()
+    except OSError:  # whoever uses it says so
+        return [str(model.absolute())]
+    return [str(model.absolute()), status.st_size, status.st_mtime_ns]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _take(file: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _dealt_out(pieces: Sequence[str | list[int]], texts: Sequence[str]) -> list[int]:
+    """How many of the pieces of the texts, joined by line breaks, fall into each."""
+    counts = [0] * len(texts)
+    ends: list[int] = []
+    for text in texts:
+        ends.append((ends[-1] if ends else 0) + len(text.encode()) + 1)
+    position, current = 0, 0
+    for piece in pieces:
+        while current < len(ends) - 1 and position >= ends[current]:
+            current += 1
+        counts[current] += 1
+        position += len(piece.encode()) if isinstance(piece, str) else len(piece)  # half a character comes as bytes
+    return counts

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -561,7 +562,9 @@ class Model:
     def as_written(self, ask: Callable[[], Answer]) -> Answer:
         return ask()
 
-    def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
+    def write(
+        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+    ) -> Generator[str, None, Usage]:
         self.prompts.append(messages[-1].content)
         first = next(line for line in messages[-1].content.splitlines() if line.startswith("[1]"))
         yield f"{first.removeprefix('[1] ').rstrip('.')} [1]."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ class Model:
     def count(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    def write(self, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Usage]:
+    def write(
+        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+    ) -> Generator[str, None, Usage]:
         self.prompts.append(list(messages))
         try:
             for word in self.text.split(" "):

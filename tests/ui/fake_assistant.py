@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -145,7 +146,14 @@ class FakeAssistant:
         self.closed = 0
         self.histories: list[tuple[Turn, ...]] = []
 
-    def stream(self, question: str, *, history: Sequence[Turn] = (), asked: str = "") -> Generator[Event, None, None]:
+    def stream(
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        asked: str = "",
+        stop: threading.Event | None = None,
+    ) -> Generator[Event, None, None]:
         self.opened += 1
         self.histories.append(tuple(history))
         try:

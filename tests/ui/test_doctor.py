@@ -10,9 +10,11 @@ import pytest
 from index.embedding import Embedder
 from index.search import Index
 from index.settings import Settings, load_settings
+from rag.models.native import _install, distrust
+from rag.models.trial import Pair, Reply, Trial
 from ui.doctor import Finding, examine
 
-EVERY_CHECK = ["python", "packages", "cpu", "memory", "home", "cache", "embedder", "prompts", "llm", "store"]
+EVERY_CHECK = ["python", "packages", "cpu", "memory", "home", "cache", "embedder", "prompts", "llm", "native", "store"]
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +124,36 @@ def test_an_endpoint_that_refuses_is_a_problem_with_a_remedy(endpoint: Any) -> N
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://[::bad", "ftp://127.0.0.1/x"])
 def test_an_endpoint_that_is_no_address_is_a_problem(settings: Settings, url: str) -> None:
     assert findings(dataclasses.replace(settings, endpoint=url))["llm"].status == "problem"
+
+
+@pytest.mark.parametrize(("flags", "status"), [({"avx2"}, "ok"), ({"avx2", "avx512f"}, "note")])
+def test_without_a_native_build_its_command_is_named_where_it_helps(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, flags: set[str], status: str
+) -> None:
+    monkeypatch.setattr("ui.doctor._flags", lambda: flags)
+    native = findings(settings)["native"]
+    assert native.status == status
+    assert ("make native" in native.remedy) == (status == "note")
+
+
+def test_a_native_build_is_shown_with_its_figures_and_later_with_why_it_is_not_used(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (settings.cache / "native").mkdir(parents=True)
+    (tmp_path / "program").write_bytes(b"a program")
+    reply = Reply("Nine days.", True, 180.0, 30.0)
+    trial = Trial((Pair(reply, dataclasses.replace(reply, read=100.0)),))
+    _install(settings.cache, tmp_path / "program", trial)
+    native = findings(settings)["native"]
+    assert native.status == "ok"
+    assert "180 tokens a second against 100 (1.80 times as fast)" in native.detail
+    distrust(settings.cache, "it ended with code -4")
+    native = findings(settings)["native"]
+    assert native.status == "note"
+    assert "it ended with code -4" in native.detail
+    assert "make native" in native.remedy
+
+
+@pytest.mark.loopback
+def test_behind_an_endpoint_a_native_build_is_no_matter(endpoint: Any) -> None:
+    assert findings(load_settings())["native"] == Finding("native", "ok", "not used: the model is behind an endpoint")

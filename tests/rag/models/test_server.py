@@ -1,9 +1,12 @@
-"""Only what needs no model; tests/live start the real one."""
+"""Only what needs no model; tests/test_end_to_end.py starts the real one."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
 from rag.models.llm import LLM
-from rag.models.server import START_SECONDS, LocalServer
+from rag.models.server import MOST_WAITING, SLOTS, START_SECONDS, LocalServer
 
 
 @pytest.fixture
@@ -32,6 +35,21 @@ def server(garbage: Path, tmp_path: Path) -> Iterator[LocalServer]:
     server.close()
 
 
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A model that never finishes loading: whoever opens it waits for somebody to write."""
+    path = tmp_path / "slow.gguf"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def loading(slow: Path, tmp_path: Path) -> Iterator[LocalServer]:
+    server = LocalServer(slow, "slow", 512, tmp_path / "cache")
+    yield server
+    server.close()
+
+
 def test_a_model_that_cannot_be_loaded_is_an_error_with_a_remedy(server: LocalServer) -> None:
     with pytest.raises(ModelError, match=r"garbage\.gguf can't be loaded.*dateline doctor"):
         _ = server.address
@@ -39,26 +57,60 @@ def test_a_model_that_cannot_be_loaded_is_an_error_with_a_remedy(server: LocalSe
 
 
 def test_every_use_says_so_again_and_none_leaves_a_child(server: LocalServer) -> None:
-    pids = []
     for _ in range(2):
         server.start()
-        pids.append(server.pid)
         with pytest.raises(ModelError):
             _ = server.address
-    for pid in filter(None, pids):
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+        until(lambda: not server.is_running)
 
 
-def test_closing_ends_the_child_and_closing_twice_is_harmless(server: LocalServer) -> None:
-    server.start()
-    pid = server.pid
-    server.close()
-    server.close()
-    assert server.pid is None
-    if pid is not None:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+def test_closing_ends_the_child_and_closing_twice_is_harmless(loading: LocalServer) -> None:
+    loading.start()
+    assert loading.is_running
+    loading.close()
+    loading.close()
+    assert not loading.is_running
+
+
+def test_all_who_use_a_model_share_one_child_until_the_last_has_left(slow: Path, tmp_path: Path) -> None:
+    first, second = (LocalServer(slow, "slow", 512, tmp_path / "cache") for _ in range(2))
+    first.start()
+    second.start()
+    assert len(list((tmp_path / "cache" / "llm").iterdir())) == 1
+    first.close()
+    assert second.is_running
+    second.close()
+    assert not second.is_running
+
+
+def test_a_user_that_is_killed_leaves_no_child(slow: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from rag.models.server import LocalServer\n"
+        "server = LocalServer(pathlib.Path(sys.argv[1]), 'slow', 512, pathlib.Path(sys.argv[2])); server.start()\n"
+        "print(server.is_running, flush=True); sys.stdin.read()"
+    )
+    cache = tmp_path / "cache"
+    user = subprocess.Popen(
+        [sys.executable, "-c", code, str(slow), str(cache)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert user.stdout
+    assert user.stdin
+    assert user.stdout.readline() == "True\n"
+    watching = LocalServer(slow, "slow", 512, cache)
+    assert watching.is_running
+    user.kill()
+    user.wait()
+    user.stdin.close()
+    user.stdout.close()
+    until(lambda: not watching.is_running)
+
+
+def test_the_key_is_the_users_alone(loading: LocalServer, tmp_path: Path) -> None:
+    loading.start()
+    (folder,) = (tmp_path / "cache" / "llm").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "key").stat().st_mode & 0o077 == 0
+    assert len(loading.api_key) > 30
 
 
 def test_starting_does_not_wait(server: LocalServer) -> None:
@@ -109,40 +161,100 @@ def test_a_model_that_cannot_be_loaded_fails_the_answer(settings: Settings, garb
 def test_a_cache_that_cannot_be_made_is_an_error_with_a_remedy(garbage: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     server = LocalServer(garbage, "garbage", 512, tmp_path / "file" / "prefixes")
-    with pytest.raises(ModelError, match=r"prefixes can't be made.*DATELINE_CACHE"):
+    with pytest.raises(ModelError, match=r"can't be used.*DATELINE_CACHE"):
         server.start()
 
 
 def test_a_model_file_that_is_gone_is_an_error_with_a_remedy(server: LocalServer, garbage: Path) -> None:
     garbage.unlink()
-    with pytest.raises(ModelError, match=r"garbage\.gguf can't be read.*dateline model"):
+    with pytest.raises(ModelError, match=r"garbage\.gguf is not there.*dateline model"):
         server.warm([{"role": "system", "content": "Be brief."}])
 
 
-def test_closing_does_not_wait_for_a_model_that_loads(tmp_path: Path) -> None:
-    model = tmp_path / "slow.gguf"
-    os.mkfifo(model)  # whoever opens it waits for somebody to write
-    server = LocalServer(model, "slow", 512, tmp_path / "slots")
+def test_closing_does_not_wait_for_a_model_that_loads(loading: LocalServer) -> None:
     failed: list[ModelError] = []
 
     def use() -> None:
         try:
-            server.address  # noqa: B018 (waits)
+            loading.address  # noqa: B018 (waits)
         except ModelError as error:
             failed.append(error)
 
     using = threading.Thread(target=use)
     using.start()
-    while server.pid is None:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    closing = threading.Thread(target=server.close)
-    closing.start()
-    closing.join(timeout=START_SECONDS / 4)
-    assert not closing.is_alive()
+    until(lambda: loading.is_running)
+    loading.close()
     using.join(timeout=START_SECONDS / 4)
     assert failed
-    assert server.pid is None
+    until(lambda: not loading.is_running)
+
+
+# The queue
+
+
+@pytest.fixture
+def queue(loading: LocalServer) -> LocalServer:
+    loading.start()
+    return loading
+
+
+def test_slots_are_given_out_in_order_and_everybody_knows_who_is_ahead(queue: LocalServer) -> None:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(queue.turn()) for _ in range(SLOTS)]
+        assert all(turn.wait(1) for turn in held)
+        assert {turn.slot for turn in held} == set(range(SLOTS))
+        first, second = (stack.enter_context(queue.turn()) for _ in range(2))
+        assert not second.wait(0.05)
+        assert not first.wait(0.05)
+        assert (first.ahead, second.ahead) == (0, 1)
+        held[1].__exit__()
+        assert not second.wait(0.05), "it came before its turn"
+        assert first.wait(1)
+        assert first.slot == held[1].slot
+        assert second.ahead == 0
+
+
+def test_who_gives_up_waiting_is_not_waited_for(queue: LocalServer) -> None:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(queue.turn()) for _ in range(SLOTS)]
+        assert all(turn.wait(1) for turn in held)
+        with queue.turn():
+            second = stack.enter_context(queue.turn())
+            assert second.ahead == 1
+        held[0].__exit__()
+        assert second.wait(1)
+
+
+def test_another_process_s_slots_are_not_taken(queue: LocalServer, slow: Path, tmp_path: Path) -> None:
+    other = LocalServer(slow, "slow", 512, tmp_path / "cache")
+    with queue.turn() as mine, other.turn() as theirs, other.turn() as more:
+        assert mine.wait(1)
+        assert theirs.wait(1)
+        assert mine.slot != theirs.slot
+        assert not more.wait(0.05)
+
+
+def test_who_comes_after_too_many_is_told(queue: LocalServer) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_WAITING):
+            stack.enter_context(queue.turn())
+        with pytest.raises(ModelError, match="Ask again"):
+            stack.enter_context(queue.turn())
+
+
+def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(queue: LocalServer) -> None:
+    with queue.turn() as first, queue.turn("long") as second:
+        assert first.wait(1)
+        assert second.wait(1)
+        queue.has_read(second)
+        slot = second.slot
+    with queue.turn("long") as again:
+        assert again.wait(1)
+        assert again.slot == slot
+        assert queue.prepare(again)
+    with queue.turn("other") as other:
+        assert other.wait(1)
+        assert not queue.prepare(other)
 
 
 def test_two_who_ask_first_at_once_share_one_server(
@@ -162,3 +274,10 @@ def test_two_who_ask_first_at_once_share_one_server(
         each.join()
     assert len(servers) == 2
     assert servers[0] is servers[1]
+
+
+def until(holds: Callable[[], bool], within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)
