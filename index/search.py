@@ -74,8 +74,11 @@ class Index:
         self.reranker = reranker
 
     @classmethod
-    def open(cls, settings: Settings) -> Index:
+    def open(cls, settings: Settings, briefly: bool = False) -> Index:
         """The corpus of a data directory, made if missing.
+
+        Args:
+            briefly: for a question or two, in a process that ends after them.
 
         Raises:
             EmbedderMismatch, StoreError: the data directory can't be used with these settings.
@@ -83,7 +86,7 @@ class Index:
         embedder = Embedder(settings.embedder)
         ledger = Ledger(settings.ledger_path, embedder.fingerprint)
         reranker = Reranker(settings.reranker) if settings.reranker else None
-        return cls(embedder, ledger, open_projection(ledger, settings.chroma_path), reranker)
+        return cls(embedder, ledger, open_projection(ledger, settings.chroma_path, briefly), reranker)
 
     @classmethod
     def in_memory(cls, articles: Iterable[Article], embedder: Embedder) -> Index:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
-
-import nltk
-from nltk.tokenize.punkt import PunktTokenizer
+from typing import TYPE_CHECKING, Protocol
 
 from index.article import Article, Chunk, Pieces, Span
+
+if TYPE_CHECKING:
+    from nltk.tokenize.punkt import PunktTokenizer
 
 # A scanned page loses the space behind a full stop ("conference.The rare …"); names such as "U.S.A" or "Node.js" stay.
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[a-z]{3}[.!?][\"”’'`])(?=[A-Z][a-z]+ )")
@@ -106,6 +106,10 @@ def _is_unfinished(piece: str) -> bool:
 def _punkt() -> PunktTokenizer:
     # LlamaIndex carries NLTK's English Punkt, so nothing has to be downloaded. Finding the package is enough:
     # importing it would cost two seconds.
+    # NLTK itself takes a second and a half, so it is imported when the first text is split.
+    import nltk
+    from nltk.tokenize.punkt import PunktTokenizer
+
     spec = find_spec("llama_index.core")
     assert spec is not None and spec.origin is not None
     nltk.data.path.append(str(Path(spec.origin).parent / "_static" / "nltk_cache"))

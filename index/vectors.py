@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _PROBES = 25
 _SAME = 0.999  # cosine of a vector to itself, after rounding
+_FEW = 20_000  # chunks that are read and compared in less time than it takes to open Chroma: 30 MB of vectors
 _BATCH = 250  # Chroma takes at most 5,461 at once; small batches keep its queue short
 
 Progress = Callable[[int, int], None]
@@ -49,8 +50,14 @@ class Projection(Protocol):
     def close(self) -> None: ...
 
 
-def open_projection(ledger: Ledger, folder: Path) -> Projection:
-    """Chroma if no other process has it open, else an exact search of the ledger."""
+def open_projection(ledger: Ledger, folder: Path, briefly: bool = False) -> Projection:
+    """Chroma if no other process has it open, else an exact search of the ledger.
+
+    Args:
+        briefly: for a question or two: opening Chroma takes a second, in which thousands of vectors are compared.
+    """
+    if briefly and ledger.count()[2] <= _FEW:
+        return ExactProjection(ledger)
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder.with_name("chroma.lock"))
     try:

@@ -17,6 +17,7 @@ from index.ledger import ArticleRow
 from index.relevance import bundled as bundled_relevance
 from index.search import Hit, Index, checked
 from index.settings import Settings
+from index.splitting import split_sentences
 from index.times import TimeHint, time_hint
 from rag import by_source, checking, conversation, decline, disagreement, evidence, nli
 from rag.answer import (
@@ -99,6 +100,7 @@ class Assistant:
         self.index.embedder.query("")
         with contextlib.suppress(ConfigError):  # said when it is first needed, to whoever asks
             self.relevance.scores("", [""])
+        split_sentences("This loads the splitter.")
 
     def close(self) -> None:
         if self._loading:

@@ -8,14 +8,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from index.errors import DatelineError, QuestionError, ReadError, StoreError
 from index.filters import Filters
 from rag.answer import Turn
-from rag.pipeline import Assistant
+
+if TYPE_CHECKING:
+    from rag.pipeline import Assistant
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from tqdm import tqdm
 from index.errors import DatelineError
 from index.filters import Filters
 from index.settings import Settings, load_settings
-from ui import batch as batches
+from ui.counter import Counter, Question, answer_here, answer_there
+from ui.plain import safe, source_line
 
 os.environ.setdefault("TQDM_DISABLE", "0")
 
@@ -55,11 +58,31 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group="dateline.commands"))})
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, but without importing what other packages bring only to name it."""
+        rows = []
+        for name in self.list_commands(ctx):
+            own = super().get_command(ctx, name)
+            rows.append((name, own.get_short_help_str(80) if own else _first_line(name)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for entry in entry_points(group="dateline.commands", name=cmd_name):
             command: click.Command = entry.load()
             return command
         return super().get_command(ctx, cmd_name)
+
+
+def _first_line(name: str) -> str:
+    """The first line of the docstring of the function behind an entry point, read from its source."""
+    (entry,) = entry_points(group="dateline.commands", name=name)
+    spec = find_spec(entry.module)
+    assert spec is not None and spec.origin is not None
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+            return (ast.get_docstring(node) or "").split("\n")[0]
+    return ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -121,111 +144,35 @@ def ask(
             "--by-source takes a question that stands alone, without --history": by_source and history,
         }
     )
+    from ui import batch as batches
+
     day = batches.checked_date(asked)
-    with _assistant(load_settings()) as assistant:
-        if batch and out:
+    settings = load_settings()
+    if batch and out:
+        with _assistant(settings) as assistant:
             failed = batches.ask_all(assistant, batch, out, filters, day)
-            sys.exit(1 if failed else 0)
-        turns = batches.read_history(history) if history else []
-        day = day or date.today().isoformat()
-        if by_source:
-            with _Bars() as bars:
-                progress = functools.partial(bars.show, "reading article")
-                answer = assistant.by_source(question or "", asked=day, filters=filters, progress=progress)
-        else:
-            answer = assistant.ask(question or "", history=turns, asked=day, filters=filters)
-    if as_json:
-        _print_json(answer.to_json())
-    elif as_markdown:
-        click.echo(answer.to_markdown(), nl=False)
-    elif by_source:
-        _print_positions(answer)
-    else:
-        _print_answer(answer)
+        sys.exit(1 if failed else 0)
+    form = "json" if as_json else "markdown" if as_markdown else "text"
+    turns = [asdict(turn) for turn in batches.read_history(history)] if history else []
+    _ask(settings, Question(question or "", day or date.today().isoformat(), form, turns, filters, by_source))
+
+
+def _ask(settings: Settings, asked: Question) -> None:
+    """Print the answer: by a page that runs already, which needs to load nothing, or by this process."""
+    with _Bars() as bars:
+        progress = functools.partial(bars.count, "reading articles")
+        waiting = functools.partial(bars.tell, "Others are answered before: {}.")
+        text = answer_there(settings, asked, waiting, progress)
+        if text is None:
+            with _assistant(settings, briefly=True) as assistant:
+                text = answer_here(assistant, asked, threading.Event(), waiting, progress)
+    click.echo(text, nl=False)
 
 
 def _check_usage(mistakes: dict[str, object]) -> None:
     for message, is_made in mistakes.items():
         if is_made:
             raise click.UsageError(message)
-
-
-def _print_answer(answer: Any) -> None:
-    from rag.answer import Answer
-
-    assert isinstance(answer, Answer)
-    if answer.when:
-        click.secho(f"{answer.when_in_words()}\n", dim=not answer.outdated, fg="yellow" if answer.outdated else None)
-    if answer.declined:
-        click.secho(answer.text, bold=True)
-        if answer.refusal:
-            click.echo(_safe(answer.refusal.reason))
-        click.echo("\nThe nearest passages:")
-        for e in sorted(answer.evidence, key=lambda e: -e.score)[:3]:
-            click.echo(
-                f"  “{_safe(e.text)}”\n    {_safe(_source(e.article.title, e.article.source, e.article.published))}"
-            )
-        for suggestion in answer.refusal.suggestions if answer.refusal else ():
-            click.echo(f"\nYou could ask: {_safe(suggestion)}")
-        return
-    if answer.clarifying:
-        click.secho(_safe(answer.text), bold=True)
-        return
-    for sentence in answer.sentences:
-        click.echo(_sentence(sentence))
-    _print_disagreements(answer.disagreements)
-    click.echo()
-    _print_quotations(answer.citations)
-
-
-def _print_positions(found: Any) -> None:
-    for p in found.positions:
-        marks = ", ".join(name for name, is_so in (("opinion", p.opinion), ("newest", p.newest)) if is_so)
-        about = _source(p.article.title, p.article.source, p.article.published) + (f" ({marks})" if marks else "")
-        click.secho(_safe(about), bold=True)
-        for sentence in p.sentences:
-            click.echo(f"  {_sentence(sentence)}")
-        if p.silent:
-            click.echo("  The article does not say.")
-        if p.quote not in [c for sentence in p.sentences for c in sentence.citations]:
-            click.echo("  Its nearest sentence:" + click.style(f" [{p.quote.number}]", dim=True))
-        if p.also_in:
-            click.echo(f"  Also in: {', '.join(_safe(_source(a.title, a.source, a.published)) for a in p.also_in)}")
-    _print_disagreements(found.disagreements)
-    click.echo()
-    _print_quotations(found.citations)
-
-
-def _sentence(sentence: Any) -> str:
-    from rag.answer import Support
-
-    marks = "".join(f"[{c.number}]" for c in sentence.citations)
-    doubt = "" if sentence.support is Support.SUPPORTED else f" ({sentence.support.value})"
-    return _safe(sentence.text) + click.style(f" {marks}{doubt}" if marks or doubt else "", dim=True)
-
-
-def _print_disagreements(disagreements: Sequence[Any]) -> None:
-    from rag.disagreement import heading, in_words
-
-    for d in disagreements:
-        click.secho(f"\n{heading(d)}: {_safe(in_words(d))}", fg="yellow")
-
-
-def _print_quotations(citations: Sequence[Any]) -> None:
-    from rag.attribution import is_opinion
-
-    for c in citations:
-        opinion = " (opinion)" if is_opinion(c) else ""
-        click.echo(f"[{c.number}] “{_safe(c.quote)}”\n    {_safe(_source(c.title, c.source, c.published))}{opinion}")
-
-
-def _source(title: str, source: str, published: str) -> str:
-    return " · ".join(part for part in (title, source, published) if part)
-
-
-def _safe(text: str) -> str:
-    """Article text without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() or c == " " else " " for c in text)
 
 
 # index
@@ -291,7 +238,7 @@ def index_list(as_json: bool) -> None:
         if as_json:
             _print_json(asdict(row))
         else:
-            click.echo(f"{row.published or '—':10}  {_safe(row.id):32}  {_safe(row.title)}")
+            click.echo(f"{row.published or '—':10}  {safe(row.id):32}  {safe(row.title)}")
     if not rows and not as_json:
         click.echo("No articles yet. Add some: dateline index add FILE_OR_FOLDER", err=True)
 
@@ -324,11 +271,12 @@ def index_search(
     if (question is None) == (batch is None):
         raise click.UsageError("give either a QUESTION or --batch FILE")
     from index.search import checked
+    from ui import batch as batches
 
     day = batches.checked_date(asked)
     single = batches.Row("", question or "", asked=day or date.today().isoformat())
     rows = batches.read_rows(batch, day) if batch else [single]
-    with _index(load_settings()) as corpus:
+    with _index(load_settings(), briefly=batch is None) as corpus:
         for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
             hits = corpus.search(checked(row.question), top, asked=row.asked, filters=filters)
             if as_json or batch:
@@ -336,9 +284,9 @@ def index_search(
                 continue
             for n, hit in enumerate(hits, start=1):
                 click.secho(
-                    f"{n}. {_safe(_source(hit.article.title, hit.article.source, hit.article.published))}", bold=True
+                    f"{n}. {safe(source_line(hit.article.title, hit.article.source, hit.article.published))}", bold=True
                 )
-                click.echo(f"   {_safe(hit.text)}\n")
+                click.echo(f"   {safe(hit.text)}\n")
             if not hits:
                 click.echo("Nothing found: no article fits the filters, or the corpus is empty.", err=True)
 
@@ -360,7 +308,7 @@ def ui(host: str, port: int) -> None:
     """Open the chat page; Ctrl-C ends it."""
     from ui.site import listen, serve
 
-    with listen(host, port) as listening, _assistant(load_settings()) as assistant:
+    with listen(host, port) as listening, _assistant(load_settings()) as assistant, Counter(assistant):
         serve(assistant, listening)
 
 
@@ -433,18 +381,19 @@ def native(is_removal: bool, jobs: int, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _index(settings: Settings) -> Iterator[Any]:
+def _index(settings: Settings, briefly: bool = False) -> Iterator[Any]:
     from index.search import Index
 
-    with Index.open(settings) as corpus:
+    with Index.open(settings, briefly) as corpus:
         yield corpus
 
 
 @contextlib.contextmanager
-def _assistant(settings: Settings) -> Iterator[Any]:
+def _assistant(settings: Settings, briefly: bool = False) -> Iterator[Any]:
+    from index.search import Index
     from rag.pipeline import Assistant
 
-    with Assistant(settings) as assistant:
+    with Assistant(settings, Index.open(settings, briefly)) as assistant:
         assistant.start()  # it loads while the embedder does
         yield assistant
 
@@ -467,10 +416,22 @@ class _Bars:
             bar = self._bars[step]
             bar.update(max(0, done - bar.n))
 
+    def count(self, step: str, done: int) -> None:
+        """As `show`, where nobody knows how many there will be."""
+        with self._lock:
+            if step not in self._bars:
+                self._bars[step] = tqdm(desc=step, disable=None, leave=False)
+            self._bars[step].update(max(0, done - self._bars[step].n))
+
+    def tell(self, text: str, value: int) -> None:
+        """A line for a person, on standard error."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            click.echo(text.format(value), err=True)
+
     def say(self, label: str, text: str, fg: str | None = None) -> None:
         """A line above the bars, on standard output."""
         with tqdm.external_write_mode(file=sys.stdout):
-            click.echo(click.style(label, fg=fg) + _safe(text))
+            click.echo(click.style(label, fg=fg) + safe(text))
 
     def __enter__(self) -> _Bars:
         return self
@@ -496,7 +457,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except DatelineError as error:
-        lines = [_safe(line) for line in str(error).split("\n")]
+        lines = [safe(line) for line in str(error).split("\n")]
         click.secho("dateline: " + "\n".join(lines), err=True, fg="red")
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):

@@ -11,8 +11,8 @@ from index.times import TimeHint
 from rag.answer import Answer
 from rag.pipeline import Answered
 from tests.ui.fake_assistant import FakeAssistant
-from ui.cli import _print_answer
 from ui.render import answer_html
+from ui.terminal import Form, present
 
 OLDER = "What is quoted came out before that: March 2024 at the latest."
 
@@ -27,13 +27,12 @@ def answer(first: date, last: date) -> Answer:
     ("first", "last", "told"), [((2024, 5, 20), (2024, 5, 26), True), ((2024, 3, 4), (2024, 3, 10), False)]
 )
 def test_quotations_from_before_the_days_that_are_meant_are_told(
-    first: tuple[int, int, int], last: tuple[int, int, int], told: bool, capsys: pytest.CaptureFixture[str]
+    first: tuple[int, int, int], last: tuple[int, int, int], told: bool
 ) -> None:
     made = answer(date(*first), date(*last))
     assert bool(made.outdated) is told
     page = answer_html(made)
     assert ('class="when outdated"' in page, OLDER in page) == (told, told)
     assert 'class="when' in page
-    _print_answer(made)
-    printed = capsys.readouterr().out
+    printed = present(made, Form.TEXT)
     assert ("this week" in printed, OLDER in printed) == (True, told)
