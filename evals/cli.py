@@ -7,13 +7,12 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 from evals import benchmark_tables as tables
 from evals import compare as comparing
@@ -38,6 +37,7 @@ from evals.run import Progress
 from evals.run import run as run_questions
 from evals.scoring import LAYERS, METRICS
 from evals.statistics import share
+from index import console
 from index.article import Article
 from index.errors import GoldError
 from index.search import Index
@@ -58,7 +58,6 @@ _SETTABLE = {
     "evidence_tokens": "DATELINE_EVIDENCE_TOKENS",
 }
 _STEPS = ("error", "retrieval", "evidence", "declining", "reading", "citing")
-_UNITS: dict[str, dict[str, Any]] = {"indexing": {"unit": "B", "unit_scale": True}, "checking": {"unit": " claims"}}
 _CORPUS_HELP = "A file or folder with the articles that the questions are about; your own corpus if left away."
 _SET_HELP = f"Another value of a setting for this run: {', '.join(_SETTABLE)}."
 
@@ -121,7 +120,7 @@ def run(
     judging: AbstractContextManager[Judge | None] = _judge(settings) if with_judge else contextlib.nullcontext()
     with _Bars(fresh) as bars, judging as judge:
         record = run_questions(
-            gold, corpus, settings, sample=sample, name=name, fresh=fresh, judge=judge, progress=bars
+            gold, corpus, settings, sample=sample, name=name, fresh=fresh, judge=judge, progress=bars.show
         )
     kept = _keep(record, settings)
     if out:
@@ -170,7 +169,7 @@ def sweep(
         records.append(record)
 
     with _Bars(fresh) as bars:
-        found = sweeping.sweep(gold, corpus, settings, grid, keep, sample=sample, fresh=fresh, progress=bars)
+        found = sweeping.sweep(gold, corpus, settings, grid, keep, sample=sample, fresh=fresh, progress=bars.show)
     click.echo(_json(sweeping.to_json(found)) if as_json else _safe(sweeping.to_text(found)))
     _finish(records[0])
 
@@ -225,7 +224,7 @@ def gate(baseline: str, name: str | None, as_json: bool) -> None:
     else:
         with _Bars() as bars:
             after = run_questions(
-                SEEDS_GOLD, SEEDS_CORPUS, settings, only=[item.id for item in before.items], progress=bars
+                SEEDS_GOLD, SEEDS_CORPUS, settings, only=[item.id for item in before.items], progress=bars.show
             )
         click.echo(f"Kept as {after.name}: {_keep(after, settings)}", err=True)
     decision = gating.gate(before, after)
@@ -246,11 +245,13 @@ def draft(out: Path, n: int, corpus: Path | None) -> None:
     settings = load_settings()
     _check_folder(out)
     articles = _articles(corpus, settings)
-    with _writer(settings) as (write, _), tqdm(total=n, desc="drafting", unit=" questions", disable=None) as bar:
+    with _writer(settings) as (write, _), _Bars() as bars:
 
         def shown() -> Iterator[Draft]:
+            written = 0
             for tried in propose(articles.values(), write, n):
-                bar.update(tried.question is not None)
+                written += tried.question is not None
+                bars.show("drafting", written, n)
                 yield tried
 
         found = write_drafts(out, shown())
@@ -327,7 +328,7 @@ def benchmark(
         if each.name in missing:
             continue
         with _Bars() as bars:
-            found.append(measure(each, rows, _setup(folder, settings, bars), sample))
+            found.append(measure(each, rows, _setup(folder, settings, bars.show), sample))
         _show(found, settings, out, plot, as_json)
     if as_json:
         click.echo(_json({"benchmarks": [tables.to_json(each) for each in found]}))
@@ -395,8 +396,8 @@ def retrieval(
         if path:
             _check_folder(path)
     settings = load_settings()
-    with _one_bar() as progress:
-        results = finding.run(sets, settings, half=Half(half), sample=sample, peers=peers, progress=progress)
+    with _Bars() as bars:
+        results = finding.run(sets, settings, half=Half(half), sample=sample, peers=peers, progress=bars.show)
     if plot:
         write_whole(plot, retrieval_svg(results))
     if out or as_json:
@@ -404,23 +405,6 @@ def retrieval(
     if out:
         write_whole(out, told + "\n")
     click.echo(told if as_json else finding.to_text(results))
-
-
-@contextlib.contextmanager
-def _one_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar that shows the step at hand, where somebody watches."""
-    with tqdm(disable=None, leave=False) as bar:
-        shown = ""
-
-        def show(step: str, done: int, total: int) -> None:
-            nonlocal shown
-            if step != shown:
-                shown = step
-                bar.reset(total)
-                bar.set_description(step)
-            bar.update(done - bar.n)
-
-        yield show
 
 
 # What the commands are given
@@ -499,42 +483,23 @@ def _judge(settings: Settings) -> Iterator[Judge]:
 # What the commands leave behind and print
 
 
-class _Bars:
-    """A progress bar a step with rate and remaining time, where somebody watches. Ctrl-C says how to go on."""
+class _Bars(console.Progress):
+    """Progress; Ctrl-C says how to go on."""
 
     def __init__(self, fresh: bool = False) -> None:
+        super().__init__()
         self._again = "the same command without --fresh" if fresh else "the same command"
-        self._bars: dict[str, tqdm[Any]] = {}
-        self._done: dict[str, tuple[int, int]] = {}
 
-    def __call__(self, step: str, done: int, total: int) -> None:
-        before, _ = self._done.get(step, (0, 0))
-        if step not in self._bars or done < before:  # the next run of a sweep begins anew
-            self._close(step)
-            before = 0
-            scale = _UNITS.get(step, {"unit": " questions"})
-            self._bars[step] = tqdm(total=total, desc=step, disable=None, leave=False, **scale)
-        self._bars[step].update(done - before)
-        self._done[step] = done, total
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for step in list(self._bars):
-            self._close(step)
-        if kind is KeyboardInterrupt:
+    def __exit__(self, *error: object) -> None:
+        super().__exit__()
+        if error and error[0] is KeyboardInterrupt:
             told = self._kept("asking", "questions are answered") or self._kept("checking", "claims are checked")
             click.echo(f"\nStopped. {told or 'Nothing was asked yet'}; {self._again} goes on from there.", err=True)
             sys.exit(130)
 
     def _kept(self, step: str, what: str) -> str:
-        done, total = self._done.get(step, (0, 0))
+        done, total = self.done(step)
         return f"{done} of {total} {what} and kept" if total else ""
-
-    def _close(self, step: str) -> None:
-        if step in self._bars:
-            self._bars.pop(step).close()
 
 
 def _keep(record: Record, settings: Settings) -> Path:

@@ -266,6 +266,9 @@ class Endpoint:
                 if not self.path.endswith("/chat/completions"):  # it has no tokenizer to ask
                     self.send_error(404)
                     return
+                if "messages" not in json.loads(body) and endpoint.status == 200:
+                    self.send_error(400)
+                    return
                 endpoint.requests.append(json.loads(body))
                 endpoint.keys.append(self.headers.get("Authorization", ""))
                 if endpoint.status != 200:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import signal
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect
 
+from index.errors import ModelError
 from index.settings import load_settings
 from rag.answer import Answer, Support, Turn
 from rag.models.files import is_ready
@@ -103,6 +105,64 @@ def test_closing_the_stream_frees_the_model(assistant: Assistant) -> None:
     _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
 
 
+def test_what_follows_a_stop_is_answered_as_if_nothing_had_been_stopped(
+    assistant: Assistant, four_states: Answer
+) -> None:
+    server = assistant.llm.local_server
+    moments = random.Random(14)
+    for _ in range(3):
+        stop = threading.Event()
+        threading.Timer(moments.uniform(0, 4), stop.set).start()
+        events = list(assistant.stream("What does the column say about Moscow and Islamabad?", stop=stop))
+        assert not isinstance(events[-1], Answered) or not stop.is_set()
+        _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
+        assert assistant.ask(FOUR_STATES).text == four_states.text
+
+
+def test_two_processes_share_the_model_and_its_slots(assistant: Assistant, tmp_path: Path) -> None:
+    pid = assistant.llm.local_server.pid
+    with Assistant(dataclasses.replace(SETTINGS, home=tmp_path / "other")) as other:
+        other.start()
+        other.index.add([ARTICLES])
+        texts: dict[str, str] = {}
+
+        def ask(name: str, asked: Assistant, question: str) -> None:
+            texts[name] = asked.ask(question).text
+
+        asking = [
+            threading.Thread(target=ask, args=(str(n), (assistant, other)[n % 2], question))
+            for n, question in enumerate([FOUR_STATES, "Who is the head of Centcom?"] * 2)
+        ]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join()
+        assert other.llm.local_server.pid == pid
+        assert all("Uzbekistan" in texts[n] for n in "02"), texts
+        assert all("Kurilla" in texts[n] for n in "13"), texts
+    assert assistant.llm.local_server.pid == pid, "it ended with one who shared it"
+
+
+def test_a_child_that_is_killed_at_any_moment_gives_a_whole_answer_or_none(
+    assistant: Assistant, four_states: Answer
+) -> None:
+    moments = random.Random(5)
+    said: list[str] = []
+    for _ in range(3):
+        pid = assistant.llm.local_server.pid
+        assert pid is not None
+        killing = threading.Timer(moments.uniform(0.1, 5), os.kill, (pid, signal.SIGKILL))
+        killing.start()
+        try:
+            assert assistant.ask(FOUR_STATES).text == four_states.text
+        except ModelError as error:
+            said.append(str(error))
+        killing.join()
+        _until(lambda pid=pid: assistant.llm.local_server.pid != pid)  # type: ignore[misc]
+        assert assistant.llm.local_server.address
+    assert all("incomplete" in error for error in said), said
+
+
 def test_a_killed_server_is_started_again(assistant: Assistant) -> None:
     pid = assistant.llm.local_server.pid
     assert pid is not None
@@ -123,7 +183,7 @@ def test_the_page_answers_and_a_citation_opens_its_sentence(assistant: Assistant
         page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}")
         expect(page.get_by_text("5 articles")).to_be_visible(timeout=30_000)
         expect(page.get_by_role("button", name="Which four Central Asian states")).to_be_visible()
-        page.get_by_label("Your question").fill("Which US general attended the conference in Islamabad?")
+        page.get_by_label("Your question").fill("Who is the head of Centcom?")
         page.get_by_label("Your question").press("Enter")
         expect(page.get_by_text("sentences found")).to_be_visible(timeout=30_000)
         expect(page.locator("#live .words")).to_contain_text("Kurilla", timeout=120_000)

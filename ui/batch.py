@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
+from index.console import Progress
 from index.errors import DatelineError, QuestionError, ReadError, StoreError
 from index.filters import Filters
 from rag.answer import Turn
@@ -46,16 +45,21 @@ def ask_all(assistant: Assistant, questions: Path, out: Path, filters: Filters |
     done = _keep_finished(out, {row.id: row for row in rows})
     failed = 0
     todo = [row for row in rows if row.id not in done]
-    with out.open("a", encoding="utf-8") as file:
-        for row in tqdm(todo, desc="answering", unit=" questions", initial=len(done), total=len(rows), disable=None):
+    with out.open("a", encoding="utf-8") as file, Progress() as progress:
+        progress.show("answering", len(done), len(rows))
+        for n, row in enumerate(todo, start=len(done) + 1):
             try:
                 answer = assistant.ask(row.question, history=row.history, asked=row.asked, filters=filters)
                 line: dict[str, Any] = {"id": row.id, **answer.to_json()}
             except QuestionError as error:
                 failed += 1
                 line = {"id": row.id, "question": row.question, "error": str(error)}
+                progress.tell(f"{row.id} could not be asked: {error}")
             file.write(_one_line(line) + "\n")
             file.flush()
+            progress.show("answering", n, len(rows))
+        if failed:
+            progress.tell(f"{failed} of {len(rows)} could not be asked; the next run tries them again.")
     return failed
 
 

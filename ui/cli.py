@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
+from index.console import Progress, safe, source_line
 from index.errors import DatelineError
 from index.filters import Filters
 from index.settings import Settings, load_settings
 from ui.counter import Counter, Question, answer_here, answer_there
-from ui.plain import safe, source_line
 
 os.environ.setdefault("TQDM_DISABLE", "0")
 
@@ -159,9 +158,12 @@ def ask(
 
 def _ask(settings: Settings, asked: Question) -> None:
     """Print the answer: by a page that runs already, which needs to load nothing, or by this process."""
-    with _Bars() as bars:
-        progress = functools.partial(bars.count, "reading articles")
-        waiting = functools.partial(bars.tell, "Others are answered before: {}.")
+    with Progress() as bars:
+        progress = functools.partial(bars.show, "reading articles", total=0)
+
+        def waiting(ahead: int) -> None:
+            bars.tell(f"The model is busy; {ahead} are to be answered before.")
+
         text = answer_there(settings, asked, waiting, progress)
         if text is None:
             with _assistant(settings, briefly=True) as assistant:
@@ -197,7 +199,7 @@ def index() -> None:
 @click.option("--if-empty", is_flag=True, help="Do nothing when the corpus already holds articles.")
 def index_add(paths: tuple[Path, ...], as_json: bool, replace_ids: bool, if_empty: bool) -> None:
     """Add files and folders: .txt, .md with front matter, .jsonl with `id` and `text` a row."""
-    with _index(load_settings()) as corpus, _Bars() as bars:
+    with _index(load_settings()) as corpus, Progress() as bars:
         if if_empty and corpus.ledger.count()[0]:
             _finish_vectors(corpus, bars)
             return
@@ -223,7 +225,7 @@ def index_add(paths: tuple[Path, ...], as_json: bool, replace_ids: bool, if_empt
         sys.exit(1)
 
 
-def _finish_vectors(corpus: Any, bars: _Bars) -> None:
+def _finish_vectors(corpus: Any, bars: Progress) -> None:
     """What a killed run may have left undone."""
     corpus.catch_up(lambda done, total: bars.show("vectors", done, total))
 
@@ -276,8 +278,10 @@ def index_search(
     day = batches.checked_date(asked)
     single = batches.Row("", question or "", asked=day or date.today().isoformat())
     rows = batches.read_rows(batch, day) if batch else [single]
-    with _index(load_settings(), briefly=batch is None) as corpus:
-        for row in tqdm(rows, desc="searching", unit=" questions", disable=None if batch else True):
+    with _index(load_settings(), briefly=batch is None) as corpus, Progress() as bars:
+        for n, row in enumerate(rows):
+            if batch:
+                bars.show("searching", n, len(rows))
             hits = corpus.search(checked(row.question), top, asked=row.asked, filters=filters)
             if as_json or batch:
                 _print_json({"id": row.id, "hits": [_hit_json(hit) for hit in hits]})
@@ -339,7 +343,7 @@ def model(check: bool) -> None:
     settings = load_settings()
     if check:
         sys.exit(0 if is_ready(settings) else 1)
-    with _Bars() as bars:
+    with Progress() as bars:
         path = prepare(settings, progress=bars.show, fetch=True)
     click.echo(f"{path} ({path.stat().st_size / 1e9:.2f} GB) is ready.", err=True)
 
@@ -369,7 +373,7 @@ def native(is_removal: bool, jobs: int, as_json: bool) -> None:
         else:
             click.echo("Removed." if removed else "Nothing was built.")
         return
-    with _Bars() as bars:
+    with Progress() as bars:
         built = build(settings, jobs, bars.show)
     if as_json:
         _print_json({**asdict(built), "path": str(built.path)})
@@ -396,49 +400,6 @@ def _assistant(settings: Settings, briefly: bool = False) -> Iterator[Any]:
     with Assistant(settings, Index.open(settings, briefly)) as assistant:
         assistant.start()  # it loads while the embedder does
         yield assistant
-
-
-class _Bars:
-    """A progress bar a step on standard error, with rate and remaining time; silent where nobody watches."""
-
-    def __init__(self) -> None:
-        self._bars: dict[str, tqdm[Any]] = {}
-        self._lock = threading.Lock()
-
-    def show(self, step: str, done: int, total: int) -> None:
-        with self._lock:
-            if step not in self._bars:
-                in_bytes = step in {"articles", "join", "verify", "download"}
-                self._bars[step] = tqdm(
-                    total=total, desc=step, unit="B" if in_bytes else "", unit_scale=in_bytes, unit_divisor=1024,
-                    disable=None, leave=False,
-                )  # fmt: skip
-            bar = self._bars[step]
-            bar.update(max(0, done - bar.n))
-
-    def count(self, step: str, done: int) -> None:
-        """As `show`, where nobody knows how many there will be."""
-        with self._lock:
-            if step not in self._bars:
-                self._bars[step] = tqdm(desc=step, disable=None, leave=False)
-            self._bars[step].update(max(0, done - self._bars[step].n))
-
-    def tell(self, text: str, value: int) -> None:
-        """A line for a person, on standard error."""
-        with tqdm.external_write_mode(file=sys.stderr):
-            click.echo(text.format(value), err=True)
-
-    def say(self, label: str, text: str, fg: str | None = None) -> None:
-        """A line above the bars, on standard output."""
-        with tqdm.external_write_mode(file=sys.stdout):
-            click.echo(click.style(label, fg=fg) + safe(text))
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for bar in self._bars.values():
-            bar.close()
 
 
 def _without(values: dict[str, Any], name: str) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import httpx
-
 import prompts
 from index.embedding import Embedder
-from index.errors import DatelineError
+from index.errors import DatelineError, ModelError
 from index.ledger import MIN_FREE_BYTES, Ledger
 from index.settings import BUNDLED_MODEL, Settings
+from rag.models.endpoint import Endpoint
 from rag.models.files import QWEN_1_5B, is_verified, missing_parts, model_path
 from rag.models.native import find, missing_tools, why_unused
 
@@ -73,9 +72,14 @@ def _cpu(settings: Settings) -> Finding:
     cores = len(os.sched_getaffinity(0))
     flags = _flags()
     usable = [flag for flag in _CPU_FLAGS if flag in flags]
-    detail = f"{cores} cores, {', '.join(usable) or 'no vector extensions known'}"
+    load = os.getloadavg()[0]
+    detail = f"{cores} cores, {', '.join(usable) or 'no vector extensions known'}; load {load:.1f}"
     if flags and "avx2" not in flags:
         return Finding("cpu", "note", detail, "Without AVX2 the embedded LLM is very slow; name an endpoint instead.")
+    if load > cores:
+        return Finding(
+            "cpu", "note", detail, "Other programs keep the processor busy: answers take two or three times as long."
+        )
     return Finding("cpu", "ok", detail)
 
 
@@ -132,13 +136,12 @@ def _llm(settings: Settings) -> Finding:
 
 
 def _endpoint(settings: Settings) -> Finding:
-    url = f"{settings.endpoint.rstrip('/')}/models"
+    endpoint = Endpoint(settings.endpoint, settings.model, settings.api_key, settings.context_tokens)
     try:
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {settings.api_key}"}, timeout=5)
-        answer.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("llm", "problem", f"{url}: {error}", "Check DATELINE_LLM_ENDPOINT and DATELINE_LLM_API_KEY.")
-    return Finding("llm", "ok", f"{settings.model} at {settings.endpoint}")
+        return Finding("llm", "ok", endpoint.check())
+    except ModelError as error:
+        told = str(error).removesuffix("; `dateline doctor` checks more.")
+        return Finding("llm", "problem", f"{told}.", "Do what the message says, then run this again.")
 
 
 def _model_file(settings: Settings) -> Finding:

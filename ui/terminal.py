@@ -11,11 +11,11 @@ from enum import StrEnum
 
 import click
 
+from index.console import safe, source_line
 from rag.answer import Answer, AnswerSentence, Citation, Disagreement, Support
 from rag.attribution import is_opinion
 from rag.by_source import BySource
 from rag.disagreement import heading, in_words
-from ui.plain import safe, source_line
 
 
 class Form(StrEnum):

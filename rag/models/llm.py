@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from prompts import Message
 from rag.models.endpoint import Endpoint, Patience, Usage
 from rag.models.files import model_path, prepare
 from rag.models.relay import Stopped, relay
-from rag.models.server import LocalServer, Turn
+from rag.models.server import SETTLE_SECONDS, LocalServer, Turn
 
 __all__ = ["LLM", "Stopped", "Usage", "Waiting", "whole"]
 
@@ -126,8 +127,8 @@ class LLM:
         """Have the prompt read, unless the slot holds it, before a word is written: what is written then begins at
         the same place, and is the same, whether the prompt was read now or before."""
         for again in (True, False):
+            endpoint = self._at(server)
             try:
-                endpoint = self._at(server)
                 if server.prepare(turn):
                     return endpoint, None
                 usage = _to_the_end(endpoint.write(messages, 1, _fields(turn), left))
@@ -135,8 +136,9 @@ class LLM:
                     server.has_read(turn)
                 return endpoint, usage
             except ModelError:
-                if not again or server.is_running or left():
-                    raise  # else the child died, and is started again once
+                if not again or left():
+                    raise
+            time.sleep(SETTLE_SECONDS)  # the child died, and is started again, once
         raise AssertionError("the loop returns or raises")
 
     def _at(self, server: LocalServer) -> Endpoint:

@@ -28,6 +28,7 @@ import httpx
 from index.errors import ModelError
 from rag.models import native
 from rag.models.serving import BATCH_TOKENS, SPIN_COUNT
+from rag.models.tokens import count_pieces
 
 START_SECONDS = 120
 SLOTS = 2  # two can be answered at once
@@ -35,6 +36,7 @@ MOST_WAITING = 32  # in one process; who comes after them is told to come back
 _WHEEL = f"xllamacpp {version('xllamacpp')}"
 _POLL_SECONDS = 0.02
 _END_SECONDS = 5
+SETTLE_SECONDS = 0.2  # after which a child that died is known to have died
 
 log = logging.getLogger(__name__)
 
@@ -255,10 +257,17 @@ class LocalServer:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, by the model's own tokenizer."""
         # One call for all texts: the pieces come back in order and are dealt out by the bytes they cover.
-        with self._client(self.address) as client:
-            answer = client.post("/tokenize", json={"content": "\n".join(texts), "with_pieces": True})
-        pieces = [token["piece"] for token in answer.raise_for_status().json()["tokens"]]
-        return _dealt_out(pieces, texts)
+        request = {"content": "\n".join(texts), "with_pieces": True}
+        for again in (True, False):
+            with self._client(self.address) as client:
+                try:
+                    answer = client.post("/tokenize", json=request)
+                    return count_pieces(texts, [token["piece"] for token in answer.raise_for_status().json()["tokens"]])
+                except httpx.HTTPError as error:
+                    if not again:
+                        raise ModelError(f"The model {self._alias} did not answer: {error!r}. Ask again.") from error
+            time.sleep(SETTLE_SECONDS)
+        raise AssertionError("the loop returns or raises")
 
     def slots(self) -> list[dict[str, Any]]:
         """The server's own account of its slots: `id`, `is_processing`, …"""
@@ -420,18 +429,3 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _dealt_out(pieces: Sequence[str | list[int]], texts: Sequence[str]) -> list[int]:
-    """How many of the pieces of the texts, joined by line breaks, fall into each."""
-    counts = [0] * len(texts)
-    ends: list[int] = []
-    for text in texts:
-        ends.append((ends[-1] if ends else 0) + len(text.encode()) + 1)
-    position, current = 0, 0
-    for piece in pieces:
-        while current < len(ends) - 1 and position >= ends[current]:
-            current += 1
-        counts[current] += 1
-        position += len(piece.encode()) if isinstance(piece, str) else len(piece)  # half a character comes as bytes
-    return counts
