@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check eval gate bench-retrieval bench-answers setup model browser native lock clean
+.PHONY: help run test check eval gate bench-retrieval bench-speed bench-answers setup model browser native lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,9 @@ gate: setup model ## a sample of them against the figures in the repository; fai
 bench-retrieval: $(VENV)/.dev ## retrieval beside LlamaIndex's, on the sets in DATELINE_BENCHMARKS; into build/
 	@mkdir -p build
 	@$(BIN)/dateline eval retrieval --out build/retrieval.json --plot build/retrieval.svg
+
+bench-speed: setup model ## embedding, reading and answering beside LlamaIndex's quickstart, as ratios from paired runs
+	@$(BIN)/dateline bench --peers
 
 bench-answers: setup model ## answering, on the sets in DATELINE_BENCHMARKS; into build/ (SAMPLE=40: so many rows of each)
 	@mkdir -p build

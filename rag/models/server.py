@@ -69,6 +69,11 @@ class LocalServer:
         self._queue = _Queue(self._folder)
 
     @property
+    def is_native(self) -> bool:
+        """Whether it is meant to run what was built for this processor."""
+        return self._native is not None
+
+    @property
     def is_running(self) -> bool:
         """Whether the child runs, whoever started it."""
         try:

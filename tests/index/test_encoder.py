@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.embedding import Embedder, _bundled_path
+from index.embedding import Embedder, bundled_path
 from index.encoder import is_bert, on_all_cores
 
 TEXTS = [
@@ -20,7 +20,7 @@ TEXTS = [
 def in_32_bits(texts: list[str]) -> np.ndarray:
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(_bundled_path(), device="cpu", local_files_only=True)
+    model = SentenceTransformer(bundled_path(), device="cpu", local_files_only=True)
     return np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False))
 
 
@@ -40,7 +40,7 @@ def test_the_same_model_serves_code_that_wants_a_sentence_transformer(embedder: 
 
 def test_a_bert_with_another_pooling_is_read_through_sentence_transformers(embedder: Embedder, tmp_path: Path) -> None:
     folder = tmp_path / "first-token"
-    shutil.copytree(_bundled_path(), folder)
+    shutil.copytree(bundled_path(), folder)
     (folder / "1_Pooling" / "config.json").write_text(
         json.dumps({"word_embedding_dimension": 384, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
     )
@@ -53,7 +53,7 @@ def test_a_bert_with_another_pooling_is_read_through_sentence_transformers(embed
 
 
 def test_only_a_bert_is_compiled(tmp_path: Path) -> None:
-    assert is_bert(Path(_bundled_path()))
+    assert is_bert(Path(bundled_path()))
     assert not is_bert(tmp_path)
     (tmp_path / "model.safetensors").touch()
     (tmp_path / "config.json").write_text('{"model_type": "roberta", "hidden_act": "gelu"}')
