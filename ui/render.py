@@ -110,11 +110,13 @@ def turn_html(question: str, body: str) -> str:
     return f'<section class="turn"><h2 class="question">{_text(question)}</h2>{body}</section>'
 
 
-def writing_html(text: str, evidence: Sequence[EvidenceSentence]) -> str:
-    """An exchange in progress: what is written so far, then the evidence that was found."""
-    return (
-        f'<div class="answer writing" aria-busy="true">{streaming_html(text, evidence)}</div>{evidence_html(evidence)}'
+def writing_html(text: str, evidence: Sequence[EvidenceSentence], ahead: int = 0) -> str:
+    """An exchange in progress: what is written so far, or how many are to be answered before; then the evidence."""
+    others = "1 other question is" if ahead == 1 else f"{ahead} other questions are"
+    written = (
+        streaming_html(text, evidence) if text or not ahead else f'<p class="looking">{others} answered first…</p>'
     )
+    return f'<div class="answer writing" aria-busy="true">{written}</div>{evidence_html(evidence)}'
 
 
 def broken_off_html(text: str, evidence: Sequence[EvidenceSentence], notice: str) -> str:

@@ -20,7 +20,7 @@ from gradio.blocks import Block
 from index.errors import DatelineError, UnknownArticle
 from index.search import MAX_QUESTION
 from rag.answer import EvidenceSentence, Turn
-from rag.pipeline import Answered, Assistant, Event, EvidenceFound, TextAdded
+from rag.pipeline import Answered, Assistant, Event, EvidenceFound, Queued, TextAdded
 from ui import render
 from ui.writing import Desk, Writing
 
@@ -94,12 +94,15 @@ class Draft:
     question: str
     evidence: tuple[EvidenceSentence, ...] | None = None
     text: str = ""
+    ahead: int = 0
     done: Exchange | None = field(default=None)
 
     def add(self, event: Event) -> None:
         match event:
             case EvidenceFound(evidence=evidence):
                 self.evidence = evidence
+            case Queued(ahead=ahead):
+                self.ahead = ahead
             case TextAdded(text=text):
                 self.text += text
             case Answered(answer=answer):
@@ -108,7 +111,7 @@ class Draft:
     def html(self) -> str:
         if self.evidence is None:
             return render.turn_html(self.question, render.looking_html())
-        return render.turn_html(self.question, render.writing_html(self.text, self.evidence))
+        return render.turn_html(self.question, render.writing_html(self.text, self.evidence, self.ahead))
 
     def broken_off(self, notice: str, *, keep: bool) -> Exchange:
         body = render.broken_off_html(self.text, self.evidence or (), notice)

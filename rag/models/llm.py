@@ -116,7 +116,7 @@ class LLM:
             while not turn.wait(_BEAT_SECONDS):
                 if left():
                     return Usage()
-                yield Waiting(turn.ahead)
+                yield Waiting(turn.ahead + 1)  # and one that is being answered
             endpoint, read = self._have_read(server, turn, messages, left)
             usage = yield from endpoint.write(messages, max_tokens, _fields(turn), left)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage

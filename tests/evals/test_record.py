@@ -3,14 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rag.models
 from evals import record as records
-from evals.record import Record, code_hash, environment, from_json, load, run_path, save
+from evals.record import Record, code_hash, environment, from_json, load, run_path, save, sources
 from evals.scoring import METRICS
 from index.errors import GoldError
 from tests.evals.handmade import QUESTIONS, Pipeline, question, record_of
@@ -187,3 +190,12 @@ def test_the_hash_of_the_code_changes_with_any_source(tmp_path: Path) -> None:
     source.write_text("x = 2\n")
     assert code_hash([source]) != before
     assert code_hash() == code_hash() != before
+
+
+def test_a_sub_package_falls_out_of_neither_the_digest_nor_the_installation() -> None:
+    assert Path(str(rag.models.__file__)) in sources(rag)
+    root = Path(str(rag.__file__)).parents[1]
+    told = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = told["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert all(fnmatch("rag.models", pattern) for pattern in patterns if pattern.startswith("rag"))
+    assert not [pattern for pattern in patterns if fnmatch("tests", pattern)]

@@ -25,7 +25,7 @@ from rag.answer import (
     Turn,
 )
 from rag.models.llm import Usage
-from rag.pipeline import Answered, Event, EvidenceFound, TextAdded
+from rag.pipeline import Answered, Event, EvidenceFound, Queued, TextAdded
 from ui.site import listen, serve
 
 _FILLER = (
@@ -187,6 +187,11 @@ class FakeAssistant:
             for word in range(10_000):
                 time.sleep(0.03)
                 yield TextAdded(f"word{word} [1] ")
+        elif "queued" in question:
+            yield EvidenceFound(EVIDENCE, 300.0)
+            yield Queued(2)
+            time.sleep(2)
+            yield from self._plain(question)
         elif "stuck" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
             time.sleep(4)

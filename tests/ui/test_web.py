@@ -212,6 +212,13 @@ def test_stop_does_not_wait_for_the_next_word(watched: Watched) -> None:
     expect(page.locator("#live").get_by_text("Stopped.")).to_be_visible(timeout=1_500)
 
 
+def test_who_has_to_wait_sees_how_many_come_before(watched: Watched) -> None:
+    watched.ask("I am queued")
+    expect(watched.page.get_by_text("2 other questions are answered first…")).to_be_visible()
+    expect(watched.page.get_by_role("heading", name="Rests on")).to_be_visible(timeout=15_000)
+    expect(watched.page.get_by_text("answered first")).not_to_be_visible()
+
+
 def test_closing_the_tab_closes_the_stream(browser: Browser, site: Site) -> None:
     watched = _open(browser, site)
     watched.ask("Tell me something endless")
