@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check eval gate bench-retrieval bench-speed bench-answers setup model browser native lock clean
+.PHONY: help run test test-fast check eval gate bench-retrieval bench-speed bench-answers setup model browser native lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -19,6 +19,9 @@ run: setup model ## set everything up and open the chat page on the starter corp
 
 test: $(VENV)/.dev model browser ## the whole suite: real embedder, Chroma, LLM and browser
 	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## the tests that start neither the LLM nor a browser
+	@$(BIN)/python -m pytest -q -m "not slow"
 
 check: $(VENV)/.dev ## ruff, mypy, the contract of the flow, deptry
 	@$(BIN)/ruff check .

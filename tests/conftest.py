@@ -35,6 +35,16 @@ FINGERPRINT = "made-up"
 DIMENSION = 16
 
 
+_REAL = frozenset({"browser", "llama"})  # fixtures that start a browser or the LLM
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts a browser or the LLM is `slow`: `make test-fast` leaves it out."""
+    for item in items:
+        if _REAL & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 class SocketClosed(AssertionError):
     """A test reached for the network. Not an OSError, so no code under test can take it for a network that is down."""
 

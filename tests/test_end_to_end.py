@@ -25,7 +25,7 @@ from rag.models.files import is_ready
 from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
 from ui.site import listen, server_config
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.slow]
 
 ARTICLES = Path(__file__).parents[1] / "seeds" / "articles"
 FOUR_STATES = "Which four Central Asian states sent military leaders to the Islamabad conference?"

@@ -22,6 +22,7 @@ from rag.models.server import SETTLE_SECONDS, LocalServer, Turn
 __all__ = ["LLM", "Stopped", "Usage", "Waiting", "whole"]
 
 _BEAT_SECONDS = 0.2
+_MOST_READINGS = 3  # of the prefix, by one process
 _REMEDY = "Ask again"
 # A server on this machine that does not answer at once is dead, and is started anew.
 _AT_ONCE = Patience(attempts=1)
@@ -47,7 +48,7 @@ class LLM:
         self._prefix: list[dict[str, str]] = []
         self._preparing = threading.Lock()
         self._warming = threading.Lock()
-        self._warmed = False
+        self._prefix_readings = 0
         self._endpoint = (
             Endpoint(settings.endpoint, settings.model, settings.api_key, settings.context_tokens)
             if settings.endpoint
@@ -66,13 +67,12 @@ class LLM:
         threading.Thread(target=self._warm, name="warming", daemon=True).start()
 
     def _warm(self) -> None:
-        """Have the prefix read and saved, if this process has not seen to it yet."""
+        """Have the prefix read and saved, unless it is there; not again and again where it can't be kept."""
         with self._warming:
-            if self._prefix and not self._warmed:
+            if self._prefix and self._prefix_readings < _MOST_READINGS:
                 # A model that can't be loaded is said when it is asked, to whoever asks.
                 with contextlib.suppress(ModelError):
-                    self.local_server.warm(self._prefix)
-                    self._warmed = True
+                    self._prefix_readings += self.local_server.warm(self._prefix)
 
     def close(self) -> None:
         if self._server:

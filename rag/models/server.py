@@ -27,13 +27,13 @@ import httpx
 
 from index.errors import ModelError
 from rag.models import native
-from rag.models.serving import BATCH_TOKENS, SPIN_COUNT
+from rag.models.serving import BATCH_TOKENS, SPIN_COUNT, START_SECONDS
 from rag.models.tokens import count_pieces
 
-START_SECONDS = 120
 SLOTS = 2  # two can be answered at once
 MOST_WAITING = 32  # in one process; who comes after them is told to come back
 _WHEEL = f"xllamacpp {version('xllamacpp')}"
+_PROTOCOL = 1  # raised with what is said to a child or left in its folder: another version starts its own
 _POLL_SECONDS = 0.02
 _END_SECONDS = 5
 SETTLE_SECONDS = 0.2  # after which a child that died is known to have died
@@ -60,7 +60,8 @@ class LocalServer:
         self._cache = cache
         self._native = native.find(cache)
         # Of all that makes a child, and what it has read, another one.
-        self._identity = [*_status(model), context_tokens, SLOTS, self._native.sha256 if self._native else _WHEEL]
+        program = self._native.sha256 if self._native else _WHEEL
+        self._identity = [*_status(model), context_tokens, SLOTS, BATCH_TOKENS, program, _PROTOCOL]
         self._prefixes = cache / "prefixes"
         self._folder = cache / "llm" / _digest(json.dumps(self._identity))
         self._lock = threading.RLock()
@@ -164,7 +165,7 @@ class LocalServer:
             if not running or "error" in state or self._share is None:
                 raise ModelError(self._reason(state))
             time.sleep(_POLL_SECONDS)
-        raise ModelError(self._reason({"error": f"it did not answer within {START_SECONDS} s"}))
+        raise ModelError(self._reason({"error": f"it did not answer within {START_SECONDS:.0f} s"}))
 
     def _state(self) -> dict[str, Any]:
         try:
@@ -192,8 +193,8 @@ class LocalServer:
 
     # What has been read
 
-    def warm(self, prefix: list[dict[str, str]]) -> None:
-        """Have the beginning of all prompts read and saved, unless it was before.
+    def warm(self, prefix: list[dict[str, str]]) -> bool:
+        """Have the beginning of all prompts read and saved, unless it was before. Whether it had to be read.
 
         A prefix that can't be saved costs time and nothing else.
 
@@ -203,13 +204,15 @@ class LocalServer:
         if not self._model.exists():
             raise ModelError(f"The model {self._model} is not there any more. Run `dateline model`.")
         name = f"{_digest(json.dumps([self._identity, prefix]))}.slot"
-        if not (self._prefixes / name).exists():
+        missing = not (self._prefixes / name).exists()
+        if missing:
             address = self.address
             with _locked(self._folder / "warm.lock"), self.turn() as turn:
                 turn.wait_for_ever()
                 if not (self._prefixes / name).exists():
                     self._read_and_save(address, turn.slot, prefix, name)
         self._prefix = name
+        return missing
 
     def _read_and_save(self, address: str, slot: int, prefix: list[dict[str, str]], name: str) -> None:
         self._queue.forget(slot)

@@ -404,7 +404,10 @@ def test_ask_of_an_empty_corpus_says_how_to_fill_it(run: Run, endpoint: Any) -> 
 
 
 @pytest.mark.loopback
-def test_an_endpoint_that_fails_is_one_message(run: Run, filled: Path, endpoint: Any) -> None:
+def test_an_endpoint_that_fails_is_one_message(
+    run: Run, filled: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.models.endpoint.sleep", lambda seconds: None)  # between attempts
     endpoint.status = 500
     message = run("ask", "When was the harbour opened?").message
     assert "on fire" in message

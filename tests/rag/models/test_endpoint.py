@@ -678,7 +678,7 @@ def test_the_check_says_when_no_key_is_set(server: OddServer) -> None:
 # A real server: llama.cpp with the bundled model, without any of our supervision
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def llama() -> Iterator[str]:
     assert is_ready(SETTINGS), f"there is no model file in {SETTINGS.cache}; run `make model`"
     command = [sys.executable, "-P", "-c", LLAMA, str(prepare(SETTINGS)), LLAMA_KEY]

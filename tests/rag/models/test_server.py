@@ -18,7 +18,8 @@ from index.errors import ModelError
 from index.settings import Settings
 from prompts import Message
 from rag.models.llm import LLM
-from rag.models.server import MOST_WAITING, SLOTS, START_SECONDS, LocalServer
+from rag.models.server import MOST_WAITING, SLOTS, LocalServer
+from rag.models.serving import START_SECONDS
 
 
 @pytest.fixture
