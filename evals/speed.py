@@ -25,6 +25,7 @@ from evals.statistics import median
 from index.article import Article
 from index.console import Progress, safe
 from index.embedding import Embedder
+from index.errors import ConfigError
 from index.reading import find_files, read_file
 from index.search import Index
 from index.settings import Settings, load_settings
@@ -258,10 +259,13 @@ def command(peers: bool, count: int, as_json: bool) -> None:
     dateline bench                  on the starter corpus: a minute or two
     dateline bench --peers          beside LlamaIndex's quickstart with the same models
     """
+    settings = load_settings()
+    if settings.endpoint:
+        raise ConfigError("The bench measures the embedded LLM. Unset DATELINE_LLM_ENDPOINT for it.")
     gold = read_gold(_GOLD, _articles(_CORPUS))
     questions = [q.question for q in gold.questions if q.kind is Kind.FACT and q.answerable][: count + 1]
     with Progress() as bars:
-        found = measure(load_settings(), _CORPUS, questions, peers, bars.show)
+        found = measure(settings, _CORPUS, questions, peers, bars.show)
     if as_json:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False))
     else:

@@ -4,8 +4,8 @@ One pass over a chunk gives both its own vector and one for each of its sentence
 read in the light of the whole chunk, averaged. That costs nothing extra, and a sentence such as "He denied it" gets a
 vector that knows who "he" is.
 
-A sentence-transformers model whose first part is a BERT is computed by `index.encoder`, four times as fast as by
-PyTorch in 32 bits; where nothing but averaging follows, as in the bundled one, PyTorch is not even loaded.
+A folder with a sentence-transformers model whose first part is a BERT is computed by `index.encoder`, four times as
+fast as by PyTorch in 32 bits; where only averaging follows, as in the bundled one, PyTorch is not even loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Chunk, Pieces, Span
-from index.encoder import Encoder, compile_bert, is_bert, on_all_cores, sentence_transformers_module
+from index.encoder import Encoder, OnAllCores, compile_bert, is_bert, sentence_transformers_module
 from index.errors import ConfigError
 from index.settings import BUNDLED_EMBEDDER
 
@@ -37,6 +37,7 @@ Vectors = npt.NDArray[np.float32]
 CHUNK_PIECES = 200  # word pieces of body text that a chunk aims at; the embedder reads 256 with the title
 _HEADER_PIECES = 40
 _SPECIAL_PIECES = 2  # [CLS] and [SEP]
+_BEYOND = 1_000_000
 _WINDOW = 256  # pieces that a model reads which does not say
 
 
@@ -80,10 +81,8 @@ class Embedder:
     @cached_property
     def max_pieces(self) -> int:
         """Word pieces that the model reads, its special ones excepted; read from its files, without loading it."""
-        config = self._path / "sentence_bert_config.json"
-        if config.is_file():
-            return int(json.loads(config.read_text())["max_seq_length"]) - _SPECIAL_PIECES
-        return int(self.sentence_transformer.max_seq_length or _WINDOW) - _SPECIAL_PIECES
+        longest = _told_length(self._path) or self.sentence_transformer.max_seq_length or _WINDOW
+        return int(longest) - _SPECIAL_PIECES
 
     @cached_property
     def dimension(self) -> int:
@@ -117,25 +116,14 @@ class Embedder:
 
     def embed(
         self, articles: Sequence[Pieces], progress: Callable[[Pieces, Chunk], None] = lambda pieces, chunk: None
-    ) -> Iterator[Embedded]:
-        """Vectors of all chunks and sentences, article by article and in their order; begun at once, on all cores.
+    ) -> Embedding:
+        """Vectors of all chunks and sentences; begun at once, on all cores.
 
         Args:
             progress: told of each chunk that is done, in order.
         """
         jobs = [(pieces, chunk, self.header(pieces.article.title)) for pieces in articles for chunk in pieces.chunks]
-        done = on_all_cores(self._embed_chunk, jobs)
-
-        def gather() -> Iterator[Embedded]:
-            for pieces in articles:
-                found = []
-                for chunk in pieces.chunks:
-                    found.append(next(done))
-                    progress(pieces, chunk)
-                chunks, sentences = zip(*found, strict=True) if found else ((), ())
-                yield Embedded(pieces, _stacked(chunks, self.dimension), np.concatenate(sentences))
-
-        return gather()
+        return Embedding(articles, OnAllCores(self._embed_chunk, jobs), self.dimension, progress)
 
     def _embed_chunk(self, job: tuple[Pieces, Chunk, str]) -> tuple[Vectors, Vectors]:
         pieces, chunk, header = job
@@ -203,6 +191,35 @@ class Embedder:
         return Tokenizer.from_str(self.sentence_transformer.tokenizer.backend_tokenizer.to_str())
 
 
+class Embedding:
+    """Articles being embedded: an iterable of `Embedded`, in their order. Closing it leaves the rest undone."""
+
+    def __init__(
+        self,
+        articles: Sequence[Pieces],
+        chunks: OnAllCores[tuple[Vectors, Vectors]],
+        dimension: int,
+        progress: Callable[[Pieces, Chunk], None],
+    ) -> None:
+        self._articles = articles
+        self._chunks = chunks
+        self._dimension = dimension
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Embedded]:
+        done = iter(self._chunks)
+        for pieces in self._articles:
+            chunks = np.zeros((len(pieces.chunks), self._dimension), np.float32)
+            sentences = np.zeros((len(pieces.sentences), self._dimension), np.float32)
+            for n, chunk in enumerate(pieces.chunks):
+                chunks[n], sentences[chunk.first : chunk.last + 1] = next(done)
+                self._progress(pieces, chunk)
+            yield Embedded(pieces, chunks, sentences)
+
+    def close(self) -> None:
+        self._chunks.close()
+
+
 class _Averaging:
     """A model whose text vector is the average of its token vectors."""
 
@@ -236,6 +253,20 @@ class _Library:
         return Read(_unit(output["sentence_embedding"][0].float().numpy()), tokens, offsets)
 
 
+def _told_length(folder: Path) -> int | None:
+    """The pieces that a model reads, by the first of its files that tells; None where it is no folder, or none does."""
+    for name, key in (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),  # a number beyond all measure where nobody set it
+        ("config.json", "max_position_embeddings"),
+    ):
+        file = folder / name
+        told = json.loads(file.read_text(encoding="utf-8")).get(key) if file.is_file() else None
+        if isinstance(told, int) and 0 < told < _BEYOND:
+            return told
+    return None
+
+
 def _only_averages(folder: Path) -> bool:
     """Whether a model's text vector is the plain average of its token vectors."""
     modules, pooling = folder / "modules.json", folder / "1_Pooling" / "config.json"
@@ -243,10 +274,10 @@ def _only_averages(folder: Path) -> bool:
         return False
     kinds = [module["type"].rpartition(".")[2] for module in json.loads(modules.read_text(encoding="utf-8"))]
     told = json.loads(pooling.read_text(encoding="utf-8"))
+    # A name, since sentence-transformers 6; before, a flag for each.
     modes = {name for name, value in told.items() if name.startswith("pooling_mode_") and value}
-    return kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and modes == {
-        "pooling_mode_mean_tokens"
-    }
+    averages = modes == {"pooling_mode_mean_tokens"} or (not modes and told.get("pooling_mode") == "mean")
+    return kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and averages
 
 
 def _of_span(read: Read, span: Span, shift: int) -> Vectors:
@@ -261,10 +292,6 @@ def _of_span(read: Read, span: Span, shift: int) -> Vectors:
 
 def _unit(vector: Vectors) -> Vectors:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
-
-
-def _stacked(vectors: Sequence[Vectors], dimension: int) -> Vectors:
-    return np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
 
 
 def bundled_path() -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,9 +67,22 @@ class Encoder:
         return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
 
 
-def on_all_cores(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """The results in order, as many at once as there are cores; all items are taken at once."""
-    return _pool().map(work, items)
+class OnAllCores(Generic[_Result]):
+    """The results of work on items, in order, as many at once as there are cores; begun at once.
+
+    Closing it leaves undone what has not been begun.
+    """
+
+    def __init__(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> None:
+        self._results = deque(_pool().submit(work, item) for item in items)
+
+    def __iter__(self) -> Iterator[_Result]:
+        while self._results:
+            yield self._results.popleft().result()
+
+    def close(self) -> None:
+        for result in self._results:
+            result.cancel()
 
 
 @cache
@@ -216,8 +230,9 @@ def sentence_transformers_module(encoder: Encoder, tokenizer: Any, longest: int)
         def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
             ids, mask = features["input_ids"], features["attention_mask"]
             rows = [row[: int(kept.sum())].tolist() for row, kept in zip(ids, mask, strict=True)]
-            outputs = on_all_cores(lambda row: torch.from_numpy(encoder.run(row, [0] * len(row))), rows)
-            features["token_embeddings"] = torch.nn.utils.rnn.pad_sequence(list(outputs), batch_first=True)
+            # Not on all cores: a text may come from one of their threads, which must not wait for the others.
+            outputs = [torch.from_numpy(encoder.run(row, [0] * len(row))) for row in rows]
+            features["token_embeddings"] = torch.nn.utils.rnn.pad_sequence(outputs, batch_first=True)
             return features
 
         def save(self, output_path: str, *_: Any, **__: Any) -> None:

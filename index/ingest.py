@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.article import Article, Chunk, Pieces
-from index.embedding import CHUNK_PIECES, Embedded, Embedder
+from index.embedding import CHUNK_PIECES, Embedded, Embedder, Embedding
 from index.errors import ReadError
 from index.ledger import Ledger
 from index.reading import ReadProblem, find_files, read_file
@@ -133,16 +133,20 @@ class _Meter:
 
 def _embedded(fresh: Iterator[Article], embedder: Embedder, meter: _Meter) -> Iterator[list[Embedded]]:
     """The articles in batches, each embedded while the next ones are read and split."""
-    at_work: deque[Iterator[Embedded]] = deque()
+    at_work: deque[Embedding] = deque()
     batches = _Batches(fresh)
-    for articles in batches:
-        pieces = [split(article, embedder, CHUNK_PIECES) for article in articles]
-        at_work.append(embedder.embed(pieces, meter.embedded))
-        if len(at_work) > _AHEAD:
+    try:
+        for articles in batches:
+            pieces = [split(article, embedder, CHUNK_PIECES) for article in articles]
+            at_work.append(embedder.embed(pieces, meter.embedded))
+            if len(at_work) > _AHEAD:
+                yield list(at_work.popleft())
+                batches.one_is_done()
+        while at_work:
             yield list(at_work.popleft())
-            batches.one_is_done()
-    while at_work:
-        yield list(at_work.popleft())
+    finally:  # an error or Ctrl-C: what is queued would keep the process busy
+        for embedding in at_work:
+            embedding.close()
 
 
 class _Batches:

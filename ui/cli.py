@@ -162,7 +162,8 @@ def _ask(settings: Settings, asked: Question) -> None:
         progress = functools.partial(bars.show, "reading articles", total=0)
 
         def waiting(ahead: int) -> None:
-            bars.tell(f"The model is busy; {ahead} are to be answered before.")
+            if ahead:
+                bars.tell(f"The model is busy; {ahead} are to be answered before.")
 
         text = answer_there(settings, asked, waiting, progress)
         if text is None:

@@ -14,7 +14,8 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _NAME = "ask.sock"
 _CONNECT_SECONDS = 1.0
+_HEARD = {"heard": True}  # at once: a page that was stopped would let the terminal wait for ever
+_PROTOCOL = 1
 _MOST_BYTES = 4 * 2**20
 _PEER = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
@@ -60,7 +63,11 @@ def answer_here(assistant: Assistant, asked: Question, stop: threading.Event, qu
     form = Form(asked.form)
     if asked.by_source:
         found = assistant.by_source(
-            asked.question, asked=asked.asked, filters=asked.filters, progress=lambda done, total: progress(done)
+            asked.question,
+            asked=asked.asked,
+            filters=asked.filters,
+            progress=lambda done, total: progress(done),
+            stop=stop,
         )
         return present(found, form)
     history = [Turn(turn["role"], turn["content"]) for turn in asked.history]
@@ -88,7 +95,11 @@ def answer_there(settings: Settings, asked: Question, queued: Told, progress: To
         try:
             connection = stack.enter_context(_connect(settings.home))
             connection.sendall(line)
-            for told in _lines(connection):
+            lines = _lines(connection)
+            if next(lines, None) != _HEARD:
+                return None
+            connection.settimeout(None)  # it is there, and takes the time that it takes
+            for told in lines:
                 match told:
                     case {"queued": int(ahead)}:
                         queued(ahead)
@@ -111,11 +122,17 @@ def _connect(home: Path) -> socket.socket:
         connection.settimeout(_CONNECT_SECONDS)
         with _short(home) as path:
             connection.connect(path)
-        connection.settimeout(None)
+        if _other_user(connection):
+            raise PermissionError("another user listens there")
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def _other_user(connection: socket.socket) -> bool:
+    _, user, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return bool(user != os.getuid())
 
 
 # The page's side
@@ -164,13 +181,15 @@ class Counter:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            _, user, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-            if user == os.getuid() and (told := next(_lines(connection), None)) is not None:
+            if not _other_user(connection) and (told := next(_lines(connection), None)) is not None:
                 connection.sendall(_line(self._answer(connection, told)))
 
     def _answer(self, connection: socket.socket, told: dict[str, Any]) -> dict[str, Any]:
+        from rag.models.relay import Stopped
+
         if told.pop("known", "") != self._known:
             return {"other": "settings"}
+        connection.sendall(_line(_HEARD))
         stop = threading.Event()
         threading.Thread(target=_set_when_left, args=(connection, stop), daemon=True).start()
         try:
@@ -181,6 +200,8 @@ class Counter:
                 queued=lambda ahead: connection.sendall(_line({"queued": ahead})),
                 progress=lambda done: connection.sendall(_line({"progress": done})),
             )  # fmt: skip
+        except Stopped:
+            return {}
         except DatelineError as error:
             return {"error": type(error).__name__, "message": str(error)}
         except (KeyError, TypeError, ValueError):  # of another version
@@ -195,8 +216,9 @@ def _set_when_left(connection: socket.socket, stop: threading.Event) -> None:
 
 
 def _fingerprint(settings: Settings) -> str:
-    """Of the settings that an answer depends on, and of nothing that may be told."""
-    return hashlib.sha256(repr(settings).encode()).hexdigest()
+    """Of the settings that an answer depends on, and of the program; the key is no part of it."""
+    told = repr((replace(settings, api_key=""), version("dateline"), _PROTOCOL))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -40,9 +40,9 @@ def main() -> None:
         if os.getppid() == waiting:  # else it died before it could be told
             _compute(request, folder)
         os._exit(1)
-    threading.Thread(target=_end_with_the_last_user, args=(folder,), daemon=True).start()
+    threading.Thread(target=_end_with_the_last_user, args=(folder, computing), daemon=True).start()
     os.waitpid(computing, 0)
-    os._exit(1)
+    os._exit(0)  # last: who comes now finds all locks free
 
 
 def _compute(request: dict[str, Any], folder: Path) -> None:
@@ -94,10 +94,12 @@ def _xllamacpp(request: dict[str, Any]) -> Any:
     return xllamacpp.Server(params)
 
 
-def _end_with_the_last_user(folder: Path) -> None:
+def _end_with_the_last_user(folder: Path, computing: int) -> None:
+    """Kill the process that computes; the library's own shutdown would wait for open streams."""
     with (folder / "users.lock").open("rb") as users:
         fcntl.flock(users, fcntl.LOCK_EX)
-        os._exit(0)  # and the other one with it; the library's own shutdown would wait for open streams
+        os.kill(computing, signal.SIGKILL)
+        threading.Event().wait()  # held to the end, which `main` makes
 
 
 def _tell(folder: Path, state: dict[str, Any]) -> None:

@@ -173,11 +173,16 @@ class Endpoint:
         """The answer, after as many attempts as it takes until the model begins."""
         began = monotonic()
         for attempt in count(1):
+            if left():
+                return Usage()
             most = self._patience.total - (monotonic() - began)
             stream = self._stream(request, extra, max(1.0, min(self._patience.first, most)), left)
             try:
                 next(stream)
                 return (yield from stream)
+            except StopIteration as end:  # it was left before the model began
+                usage: Usage = end.value
+                return usage
             except Refusal as refusal:
                 if refusal.parameter in _OPTIONAL and refusal.parameter not in self._left_out:
                     self._left_out.add(refusal.parameter)

@@ -30,7 +30,7 @@ _AT_ONCE = Patience(attempts=1)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The question waits for the model, and so many are to be answered before."""
+    """The question waits for the model, and so many are to be answered before; 0 when its turn has come."""
 
     ahead: int
 
@@ -113,10 +113,14 @@ class LLM:
         server = self.local_server
         server.start()
         with server.turn(_digest(messages)) as turn:
+            waited = False
             while not turn.wait(_BEAT_SECONDS):
                 if left():
                     return Usage()
+                waited = True
                 yield Waiting(turn.ahead + 1)  # and one that is being answered
+            if waited:
+                yield Waiting(0)
             endpoint, read = self._have_read(server, turn, messages, left)
             usage = yield from endpoint.write(messages, max_tokens, _fields(turn), left)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage

@@ -36,6 +36,7 @@ _WHEEL = f"xllamacpp {version('xllamacpp')}"
 _PROTOCOL = 1  # raised with what is said to a child or left in its folder: another version starts its own
 _POLL_SECONDS = 0.02
 _END_SECONDS = 5
+_LOOKS = 10
 SETTLE_SECONDS = 0.2  # after which a child that died is known to have died
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class LocalServer:
         self._folder = cache / "llm" / _digest(json.dumps(self._identity))
         self._lock = threading.RLock()
         self._share: IO[bytes] | None = None
+        self._closed = False
         self._prefix = ""  # the file in `_prefixes` that holds it
         self._queue = _Queue(self._folder)
 
@@ -94,9 +96,11 @@ class LocalServer:
         """Start the child unless it runs, and take a share in it.
 
         Raises:
-            ModelError: the folder of what is shared can't be made.
+            ModelError: the folder of what is shared can't be made, or this share was given back.
         """
         with self._lock:
+            if self._closed:
+                raise ModelError(f"The model {self._model} is not used any more: it was closed meanwhile.")
             try:
                 self._prefixes.mkdir(parents=True, exist_ok=True)
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,10 +120,11 @@ class LocalServer:
         (self._folder / "state.json").unlink(missing_ok=True)
         for slot in range(SLOTS):
             self._queue.forget(slot)
-        key = self._folder / "key"
+        key = self._folder / "key.new"
         key.unlink(missing_ok=True)
         key.touch(mode=0o600)
         key.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        key.replace(self._folder / "key")
         request = {
             "folder": str(self._folder),
             "cache": str(self._cache),
@@ -162,7 +167,7 @@ class LocalServer:
             state = self._state()
             if "address" in state and running:
                 return str(state["address"])
-            if not running or "error" in state or self._share is None:
+            if not running or "error" in state or self._closed:
                 raise ModelError(self._reason(state))
             time.sleep(_POLL_SECONDS)
         raise ModelError(self._reason({"error": f"it did not answer within {START_SECONDS:.0f} s"}))
@@ -175,7 +180,7 @@ class LocalServer:
         return state
 
     def _reason(self, state: dict[str, Any]) -> str:
-        if self._share is None:
+        if self._closed:
             return f"The model {self._model} was not loaded: it was closed meanwhile."
         reason = state.get("error") or self._last_words() or "it ended without a word"
         return (
@@ -203,7 +208,7 @@ class LocalServer:
         """
         if not self._model.exists():
             raise ModelError(f"The model {self._model} is not there any more. Run `dateline model`.")
-        name = f"{_digest(json.dumps([self._identity, prefix]))}.slot"
+        name = f"{self._folder.name}-{_digest(json.dumps(prefix))}.slot"
         missing = not (self._prefixes / name).exists()
         if missing:
             address = self.address
@@ -222,9 +227,10 @@ class LocalServer:
             with self._client(address) as client:
                 client.post("/v1/chat/completions", json=request).raise_for_status()
                 if client.post(f"/slots/{slot}?action=save", json={"filename": partial}).is_success:
-                    for old in self._prefixes.glob("*.slot"):
-                        old.unlink(missing_ok=True)
                     (self._prefixes / partial).replace(self._prefixes / name)
+                    for old in self._prefixes.glob(f"{self._folder.name}-*"):
+                        if old.name != name:
+                            old.unlink(missing_ok=True)
         except (httpx.HTTPError, OSError) as error:
             if self._share is not None:  # else it was closed meanwhile: nothing went wrong
                 log.warning("The prompt's prefix could not be prepared: %s", error)
@@ -292,15 +298,16 @@ class LocalServer:
     def close(self) -> None:
         """Give the share back; the child ends unless another process has one."""
         with self._lock:  # not while it is being started
+            self._closed = True
             share, self._share = self._share, None
         if share is None:
             return
         share.close()
-        deadline = time.monotonic() + _END_SECONDS
-        while time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS / 2)
-            if not self.is_running or self._is_shared():
-                return
+        shared, deadline = 0, time.monotonic() + _END_SECONDS
+        # One look may find it shared by nobody: the child takes its time to wake up and take it all.
+        while shared < _LOOKS and self.is_running and time.monotonic() < deadline:
+            shared = shared + 1 if self._is_shared() else 0
+            time.sleep(_POLL_SECONDS)
 
     def _is_shared(self) -> bool:
         """Whether another one has a share; the child itself takes it all when it ends."""

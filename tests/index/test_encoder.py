@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index.embedding import Embedder, bundled_path
-from index.encoder import is_bert, on_all_cores
+from index.article import Article
+from index.embedding import CHUNK_PIECES, Embedder, bundled_path
+from index.encoder import OnAllCores, is_bert
+from index.splitting import split
 
 TEXTS = [
     "Officials held talks in Islamabad.",
@@ -50,6 +54,26 @@ def test_a_bert_with_another_pooling_is_read_through_sentence_transformers(embed
     np.testing.assert_allclose(vector, other.sentence_transformer.encode(TEXTS[0]), atol=1e-5)
     assert vector @ embedder.query(TEXTS[0]) < 0.99
     assert other.fingerprint != embedder.fingerprint
+    article = split(Article("a", "T", "A sentence of some length is here. " * 300), other, CHUNK_PIECES)
+    (embedded,) = other.embed([article])
+    assert embedded.chunks.shape == (len(article.chunks), 384)
+    assert len(article.chunks) > 4
+
+
+def test_a_model_as_the_library_saves_it_now_is_read_the_fast_way(embedder: Embedder, tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    shutil.copytree(bundled_path(), folder)
+    (folder / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "mean"}')
+    (folder / "sentence_bert_config.json").write_text("{}")
+    other = Embedder(str(folder))
+    np.testing.assert_array_equal(other.query(TEXTS[0]), embedder.query(TEXTS[0]))
+    (folder / "sentence_bert_config.json").unlink()
+    assert Embedder(str(folder)).max_pieces > 100
+
+
+def test_an_article_without_text_has_no_vectors(embedder: Embedder) -> None:
+    (embedded,) = embedder.embed([split(Article("a", "T", " "), embedder, CHUNK_PIECES)])
+    assert embedded.chunks.shape == embedded.sentences.shape == (0, 384)
 
 
 def test_only_a_bert_is_compiled(tmp_path: Path) -> None:
@@ -61,8 +85,17 @@ def test_only_a_bert_is_compiled(tmp_path: Path) -> None:
 
 
 def test_work_on_all_cores_comes_back_in_order_with_its_error() -> None:
-    assert list(on_all_cores(lambda n: n * n, range(50))) == [n * n for n in range(50)]
-    results = on_all_cores(lambda n: 1 // n, [1, 0])
+    assert list(OnAllCores(lambda n: n * n, range(50))) == [n * n for n in range(50)]
+    results = iter(OnAllCores(lambda n: 1 // n, [1, 0]))
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_what_was_not_begun_is_left_undone_when_it_is_closed() -> None:
+    go, done = threading.Event(), []
+    work = OnAllCores(lambda n: (go.wait(10), done.append(n)), range(100))
+    work.close()
+    go.set()
+    list(OnAllCores(lambda n: n, range(4)))
+    assert len(done) <= len(os.sched_getaffinity(0))

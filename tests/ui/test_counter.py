@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from index.errors import ModelError, QuestionError
 from index.filters import Filters
-from index.settings import Settings
+from index.settings import Settings, load_settings
 from rag.pipeline import Assistant
 from tests.ui.fake_assistant import FakeAssistant
 from ui.counter import Counter, Question, answer_there
@@ -91,6 +92,22 @@ def test_a_second_page_leaves_the_counter_to_the_first(page: AtTheCounter, setti
         assert ask(settings, "unknown")
     assert ask(settings, "unknown")
     assert page.opened == 2
+
+
+def test_a_page_that_does_not_answer_is_not_waited_for(settings: Settings) -> None:
+    settings.home.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stopped:
+        stopped.bind(str(settings.home / "ask.sock"))
+        stopped.listen()
+        assert ask(settings, "unknown") is None
+
+
+def test_the_key_is_no_part_of_what_is_told() -> None:
+    import ui.counter as counter
+
+    settings = load_settings()
+    with_key = dataclasses.replace(settings, api_key="secret")
+    assert counter._fingerprint(settings) == counter._fingerprint(with_key)
 
 
 def test_only_its_user_may_use_the_socket(page: AtTheCounter, settings: Settings) -> None:
