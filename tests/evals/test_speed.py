@@ -24,8 +24,6 @@ def test_the_figures_are_told_in_lines_and_as_json() -> None:
         assert told in text
     (pair,) = json.loads(json.dumps(paired.to_json()))["pairs"]
     assert pair == {"what": "first word", "dateline": [2.0], "quickstart": [10.0], "ratio": 5.0}
-        {"what": "first word", "dateline": [2.0], "quickstart": [10.0], "ratio": 5.0}
-    ]
 
 
 def test_the_quickstart_embeds_the_same_articles(tmp_path: Path, embedder: Embedder) -> None:
