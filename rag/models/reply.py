@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -19,7 +18,6 @@ from rag.models import refusals
 from rag.models.refusals import Refusal
 
 _LOOK_SECONDS = 0.1
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,5 @@ class Watch:
             self.expired = monotonic() >= self._deadline
             if self._socket is not None and (self.expired or self._left()):
                 with suppress(OSError):
-                    # Reset when it is closed: the server's next write fails then, and not only the one after it.
-                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads, as closing does not
                 return

@@ -21,8 +21,8 @@ from typing import IO, Any
 
 from index.errors import ModelError
 
-# Tokens that are read in one go. Between two of them the server notices that nobody waits any more: half a second on
-# two cores. With 512 reading is .02 to .05 faster, and a stopped question is read to its end.
+# Tokens that are read in one go. Between two of them the server notices that nobody waits any more: two seconds at most
+# on two cores. With 512 reading is .02 to .05 faster, and a stopped question is read to its end.
 BATCH_TOKENS = 64
 # OpenMP's threads spin at every barrier. By default so long that one busy neighbour on two cores makes writing ten
 # times slower; measured with 3,000: as fast as before on a quiet machine, a third as fast beside a busy process.
