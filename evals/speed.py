@@ -102,11 +102,10 @@ def measure(settings: Settings, corpus: Path, questions: Sequence[str], peers: b
         for n in range(_ROUNDS + 1):
             step("adding", n, _ROUNDS + 1)
             seconds, pieces, chunks = _add(dataclasses.replace(settings, home=Path(folder) / str(n)), many)
-            if n:  # the first loads what is loaded once
-                added.append(seconds)
-            if peers and (n or embedding()):
+            added.append(seconds)
+            if peers:
                 theirs.append(_quickstart_add(many))
-        theirs = theirs[-_ROUNDS:]
+        added, theirs = added[1:], theirs[1:]  # the first round loads what is loaded once
         with Assistant(dataclasses.replace(settings, home=Path(folder) / "asked")) as assistant:
             assistant.index.add([corpus])
             assistant.start()

@@ -12,7 +12,6 @@ while it loads a model, so nothing in its own process could end it then.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -24,8 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import ModelError
-
-_PR_SET_PDEATHSIG = 1
+from rag.models.serving import die_with_parent, serve
 
 
 def main() -> None:
@@ -33,12 +31,11 @@ def main() -> None:
     folder = Path(request["folder"])
     if os.fork():  # nobody's child: it may outlive whoever started it
         os._exit(0)
-    waiting = os.getpid()
+    tie = die_with_parent()
     computing = os.fork()
     if computing == 0:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == waiting:  # else it died before it could be told
-            _compute(request, folder)
+        tie()
+        _compute(request, folder)
         os._exit(1)
     threading.Thread(target=_end_with_the_last_user, args=(folder, computing), daemon=True).start()
     os.waitpid(computing, 0)
@@ -62,10 +59,10 @@ def _compute(request: dict[str, Any], folder: Path) -> None:
 
 def _native(request: dict[str, Any]) -> tuple[subprocess.Popen[bytes], str] | None:
     """The server that was built here; one that does not start is not tried again."""
-    from rag.models import native, serving
+    from rag.models import native
 
     try:
-        return serving.serve(Path(request["native"]), request)
+        return serve(Path(request["native"]), request)
     except ModelError as error:
         native.distrust(Path(request["cache"]), str(error))
         return None
