@@ -24,11 +24,15 @@ _ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
 
 # What each template is filled with. A template that asks for anything else is an error of whoever edited it.
 PLACEHOLDERS: dict[str, frozenset[str]] = {
+    "agree": frozenset({"evidence", "question"}),
     "answer": frozenset({"evidence", "question", "asked"}),
+    "check": frozenset(),
     "condense": frozenset({"conversation", "question"}),
     "draft": frozenset({"title", "passage"}),
     "judge": frozenset({"question", "accepted", "answer"}),
     "position": frozenset({"article", "question"}),
+    "read": frozenset({"evidence", "question", "asked"}),
+    "standalone": frozenset({"conversation", "question"}),
 }
 
 

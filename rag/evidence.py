@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from index.article import Article, Span
 from index.embedding import Vectors
 from index.ledger import StoredSentences
 from index.ranking import firsts
-from index.relevance import Scores
+from index.relevance import Score, Scores
 from index.search import Hit, Index
 from index.splitting import split_sentences
 from index.words import content_stems, words
@@ -30,6 +30,7 @@ from rag.specifics import specifics
 HITS = 12  # chunks that are looked for; the sentences of their articles compete
 _MAX_SENTENCES = 24
 _POOL = 3 * _MAX_SENTENCES  # from which those are taken that fit the budget
+_READABLE = 32  # of them, the best, are read by the cross-encoder
 _PER_ARTICLE = 100  # sentences of an article, the nearest to the question, that are looked at closely
 # What a sentence's score is made of besides its cosine; tuned as docs/tuning.md says.
 _WORD_WEIGHT = 0.5  # the question's words in it
@@ -142,6 +143,61 @@ def to_read(
     most_of_one = _MOST_OF_ONE if _COMPARES.search(question) else 1
     chosen = _within_budget(ranked, count, _READ_SHARE * budget, _READ_SHARE * budget * most_of_one)
     return tuple(sorted(chosen, key=lambda e: e.number))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A sentence with the one before it in its article, which says of whom or what it speaks; None for the first."""
+
+    sentence: EvidenceSentence
+    before: EvidenceSentence | None
+
+
+def pool(question: str, hits: Sequence[Hit], index: Index, relevance: Score) -> tuple[Ranked, ...]:
+    """The sentences of the best articles, the most relevant first, each once; not numbered, `score` is the relevance.
+
+    Args:
+        relevance: as `index.relevance.Relevance.scores`; it reads every sentence after the one before it.
+    """
+    stored = [(hit, index.sentences(hit)) for hit in firsts(hits, lambda hit: hit.article_key)]
+    articles = {hit.article_key: (hit, told.spans) for hit, told in stored if told.spans}  # else removed meanwhile
+    scored = _score(question, index.embedder.query(question), [each for each in stored if each[1].spans], True)
+    near = _once(scored)[:_READABLE]
+
+    def at(c: _Candidate, position: int, score: float) -> EvidenceSentence:
+        span = articles[c.article_key][1][position]
+        return EvidenceSentence(0, c.article, position, span.start, span.end, score)
+
+    pairs = [(at(c, c.position - 1, 0.0) if c.position else None, at(c, c.position, 0.0)) for c in near]
+    logits = relevance(question, [f"{before.text} {own.text}" if before else own.text for before, own in pairs])
+    ranked = [
+        Ranked(replace(own, score=float(logit)), before and replace(before, score=float(logit)))
+        for (before, own), logit in zip(pairs, logits, strict=True)
+    ]
+    return tuple(sorted(ranked, key=lambda each: -each.sentence.score))
+
+
+def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple[EvidenceSentence, ...]:
+    """What the model reads: the first of the ranked sentences within the budget, each after the one before it.
+
+    The articles come in the order of their best sentence, their sentences in the order of the text.
+    """
+    chosen: dict[tuple[str, int], EvidenceSentence] = {}
+    articles: dict[str, int] = {}
+    spent = 0
+    for each in ranked:
+        pair = {(e.article.id, e.sentence): e for e in (each.before, each.sentence) if e}
+        added = {place: e for place, e in pair.items() if place not in chosen}
+        article = each.sentence.article.id
+        cost = sum(count([e.text for e in added.values()])) + _NUMBER_TOKENS * len(added)
+        cost += 0 if article in articles else _HEADER_TOKENS
+        if chosen and spent + cost > budget:
+            break
+        spent += cost
+        articles.setdefault(article, len(articles))
+        chosen |= added
+    ordered = sorted(chosen.values(), key=lambda e: (articles[e.article.id], e.sentence))
+    return tuple(replace(e, number=number) for number, e in enumerate(ordered, start=1))
 
 
 def antecedents(evidence: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:

@@ -1,0 +1,258 @@
+"""What the reader and the judge learn from: prompts as Dateline makes them, with what should be written after them.
+
+One example is a conversation whose assistant turns are learned or not: reading (the answer, or that there is none),
+checking (a verdict for each sentence and one for the answer), agreeing (how two sentences relate), rewriting (a
+follow-up on its own). Evidence comes from the real search and the real choice over the whole corpus, so that what
+stands beside the right sentences is what stands there at run time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import prompts
+from evals.training.corpus import NOT_THERE, Cluster, Pair, Question, Written
+from index.article import Article
+from index.embedding import Embedder
+from index.ranking import firsts
+from index.relevance import bundled
+from index.search import Index
+from index.splitting import split_sentences
+from rag import evidence
+from rag.answer import EvidenceSentence
+
+NONE = "None of the articles says"  # how a refusal begins: its first word alone is the decision
+SMALL, LARGE = 220, 460  # tokens of evidence of a first and a second reading
+FIRST_WORD = 6.0  # weight of the token that decides whether there is an answer
+_VERDICT = 8.0  # and of a verdict, beside the tokens of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a prompt or of what is learned after it; `weight` 0 is read and not learned."""
+
+    text: str
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text in parts, as the model's template lays it out, and where it comes from."""
+
+    name: str
+    split: str
+    parts: tuple[Part, ...] = field(repr=False)
+
+
+def opened(messages: Sequence[prompts.Message]) -> str:
+    """Messages in Qwen's template, up to where the assistant begins to write."""
+    told = "".join(f"<|im_start|>{m.role}\n{m.content}<|im_end|>\n" for m in messages)
+    return f"{told}<|im_start|>assistant\n"
+
+
+def numbered(written: Written, numbers: Mapping[str, int]) -> str:
+    """A sentence with the markers of what it rests on, as the reader writes it."""
+    markers = "".join(f"[{n}]" for n in sorted({numbers[cite] for cite in written.cites if cite in numbers}))
+    return f"{written.text} {markers}".strip()
+
+
+def refusal(asks: str) -> str:
+    """The sentence that says what is not there."""
+    return f"{NONE} {asks}."
+
+
+def _learned(text: str, first: float = 1.0) -> tuple[Part, ...]:
+    """What is written, its first word with a weight of its own, and the end of the turn."""
+    head, blank, rest = text.partition(" ")
+    return Part(head, first), Part(blank + rest, 1.0), Part("<|im_end|>\n", 1.0)
+
+
+def _verdicts(*words: str) -> tuple[Part, ...]:
+    return tuple(
+        part
+        for place, word in enumerate(words)
+        for part in (Part((" " if place else "") + word, _VERDICT),)
+    ) + (Part("<|im_end|>\n", 1.0),)
+
+
+def check(verdicts: Sequence[str]) -> tuple[Part, ...]:
+    """The request to check what was written, and a verdict for each of its sentences and for the whole."""
+    asked = opened(prompts.render("check"))
+    return Part(asked), *_verdicts(*verdicts)
+
+
+class Corpus:
+    """All clusters in one index, and where each of their sentences lies."""
+
+    def __init__(self, told: Sequence[Cluster]) -> None:
+        self.clusters = told
+        articles: list[Article] = []
+        self._places: dict[str, dict[str, tuple[str, int, int]]] = {}
+        for cluster in told:
+            places: dict[str, tuple[str, int, int]] = {}
+            for one in cluster.articles:
+                name = f"{cluster.name}-{one.letter}"
+                article = Article(name, one.title, one.text, one.source, one.author, one.date)
+                articles.append(article)
+                at = 0
+                for paragraph in one.paragraphs:
+                    for sentence, text in paragraph:
+                        at = article.text.index(text, at)
+                        places[sentence] = (name, at, at + len(text))
+                        at += len(text)
+            self._places[cluster.name] = places
+        self.embedder = Embedder()
+        self.index = Index.in_memory(articles, self.embedder)
+
+    def covered(self, cluster: Cluster, sentence: str, found: Iterable[EvidenceSentence]) -> list[EvidenceSentence]:
+        """Those of the found sentences that overlap a sentence of the corpus."""
+        article, start, end = self._places[cluster.name][sentence]
+        return [e for e in found if e.article.id == article and e.start < end and start < e.end]
+
+    def pool(self, question: str, asked: str) -> tuple[evidence.Ranked, ...]:
+        """What the search finds for a question, the most relevant first, as the assistant ranks it."""
+        hits = self.index.search(question, evidence.HITS, asked=asked)
+        return evidence.pool(question, hits, self.index, bundled().scores)
+
+    def of(self, cluster: Cluster, sentences: Iterable[str]) -> list[EvidenceSentence]:
+        """The sentences of the corpus as evidence, whether the search found them or not."""
+        found = []
+        for sentence in sentences:
+            name, start, end = self._places[cluster.name][sentence]
+            article = self.index.article(name)
+            spans = split_sentences(article.text)
+            found += [
+                EvidenceSentence(0, article, place, span.start, span.end, 0.0)
+                for place, span in enumerate(spans)
+                if span.start < end and start < span.end
+            ]
+        return found
+
+
+class Builder:
+    """Turns clusters into examples. What is drawn by lot depends on the question's name alone."""
+
+    def __init__(self, corpus: Corpus, splits: Mapping[str, str], blind: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        self._corpus = corpus
+        self._splits = splits
+        self._blind = blind  # cluster → question → ids that somebody else answered it from
+
+    def of(self, cluster: Cluster) -> Iterator[Example]:
+        """All examples of a cluster."""
+        for question in cluster.questions:
+            yield from self._questions(cluster, question)
+            if question.history:
+                yield self._rewriting(cluster, question)
+        for place, pair in enumerate(cluster.pairs):
+            yield self._pair(cluster, pair, place)
+
+    def _questions(self, cluster: Cluster, question: Question) -> Iterator[Example]:
+        name = f"{cluster.name}/{question.id}"
+        lot = random.Random(name)
+        pool = self._corpus.pool(question.standalone or question.text, question.day)
+        plans = [("small", SMALL), ("large", LARGE)]
+        if question.answerable:
+            plans += [("without", lot.choice([SMALL, LARGE]))] * (lot.random() < 0.4)
+        for label, budget in plans:
+            yield from self._reading(cluster, question, f"{name}/{label}", label == "without", pool, budget, lot)
+
+    def _reading(
+        self, cluster: Cluster, question: Question, name: str, without: bool,
+        pool: Sequence[evidence.Ranked], budget: int, lot: random.Random,
+    ) -> Iterator[Example]:  # fmt: skip
+        corpus, asked = self._corpus, question.standalone or question.text
+        gold = corpus.of(cluster, sorted(question.gold))
+        if without:
+            known = {*question.gold, *self._blind.get(cluster.name, {}).get(question.id, ())}
+            answering = _places(corpus.of(cluster, known))
+            kept = [each for each in pool if not _places([each.sentence]) & answering]
+            found = evidence.reading(kept, count, budget)
+            found = tuple(e for e in found if not _places([e]) & answering)
+            if not found:
+                return
+            found = in_order(shuffled(found, lot))
+            yield self._example(name, cluster, found, asked, question.day, _learned(refusal(question.asks), FIRST_WORD))
+            return
+        foil = lot.choice(question.foils) if name.endswith("small") else question.foils[-1]
+        mentioned = sorted(question.gold | set(foil.said.cites))
+        found = evidence.reading(pool, count, budget)
+        found = in_order(shuffled(_with(found, corpus.of(cluster, mentioned), budget), lot))
+        numbers = {
+            sentence: e.number for sentence in mentioned for e in corpus.covered(cluster, sentence, found)
+        }
+        lines = [
+            refusal(question.asks) if line.text.startswith(NOT_THERE) and not line.cites and not place and not question.answerable
+            else numbered(line, numbers)
+            for place, line in enumerate(question.answer)
+        ]  # fmt: skip
+        answer = " ".join(lines)
+        right: tuple[Part, ...] = _learned(answer, FIRST_WORD)
+        if question.answerable:
+            right += check(["yes"] * len(lines) + ["partly" if question.kind == "partly" else "yes"])
+        yield self._example(name, cluster, found, asked, question.day, right)
+        wrong = numbered(foil.said, numbers)
+        verdict = {"no": ["no", "no"], "partly": ["partly", "partly"], "beside": ["yes", "no"]}[foil.verdict]
+        yield self._example(
+            f"{name}/foil", cluster, found, asked, question.day,
+            (Part(wrong), Part("<|im_end|>\n"), *check(verdict)),
+        )  # fmt: skip
+
+    def _example(
+        self, name: str, cluster: Cluster, found: Sequence[EvidenceSentence], question: str, day: str, told: Sequence[Part]
+    ) -> Example:
+        shown = prompts.render(
+            "read", evidence=evidence.shown(found), question=question, asked=f" (asked on {day})" if day else ""
+        )
+        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *told))
+
+    def _rewriting(self, cluster: Cluster, question: Question) -> Example:
+        told = "\n\n".join(f"Question: {asked}\nAnswer: {answered}" for asked, answered in question.history)
+        shown = prompts.render("standalone", conversation=told, question=question.text)
+        parts = (Part(opened(shown)), *_learned(question.standalone))
+        return Example(f"{cluster.name}/{question.id}/standalone", self._splits[cluster.name], parts)
+
+    def _pair(self, cluster: Cluster, pair: Pair, place: int) -> Example:
+        name = f"{cluster.name}/pair{place}"
+        lot = random.Random(name)
+        found = [e for sentence in (pair.first, pair.second) for e in self._corpus.of(cluster, [sentence])[:1]]
+        if lot.random() < 0.5:
+            found.reverse()
+        shown = prompts.render("agree", evidence=evidence.shown(in_order(found)), question=pair.question)
+        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *_verdicts(pair.relation)))
+
+
+def _places(found: Iterable[EvidenceSentence]) -> set[tuple[str, int]]:
+    return {(e.article.id, e.sentence) for e in found}
+
+
+def in_order(found: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
+    return tuple(replace(e, number=number) for number, e in enumerate(found, start=1))
+
+
+def _with(
+    found: Sequence[EvidenceSentence], needed: Sequence[EvidenceSentence], budget: int
+) -> list[EvidenceSentence]:
+    """The found sentences and the needed ones; of the others the last go where it becomes too much."""
+    places = _places(needed)
+    kept = [e for e in found if (e.article.id, e.sentence) not in places]
+    spent = sum(map(_size, needed))
+    room = [e for e, upto in zip(kept, accumulate(map(_size, kept)), strict=True) if spent + upto <= budget * 1.15]
+    return [*firsts(needed, lambda e: (e.article.id, e.sentence)), *room]
+
+
+def shuffled(found: Sequence[EvidenceSentence], lot: random.Random) -> list[EvidenceSentence]:
+    """The sentences of an article in the order of its text, the articles in any order."""
+    articles = list(dict.fromkeys(e.article.id for e in found))
+    lot.shuffle(articles)
+    return sorted(found, key=lambda e: (articles.index(e.article.id), e.sentence))
+
+
+def count(texts: Sequence[str]) -> list[int]:
+    return [len(text) // 4 + 1 for text in texts]
+
+
+def _size(e: EvidenceSentence) -> int:
+    return len(e.text) // 4 + 5

@@ -1,0 +1,119 @@
+"""What is learned from public sets: pairs of a claim and its evidence, and the tuning halves of WiCE and CLAPNQ.
+
+None of their text lies in this project; `DATELINE_BENCHMARKS` and a folder of pairs say where it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import prompts
+from evals.benchmark_sets import Half, half_of
+from evals.training.examples import (
+    FIRST_WORD, LARGE, NONE, SMALL, Example, Part, check, count, in_order, opened, shuffled,
+)  # fmt: skip
+from index.article import Article
+from index.embedding import Embedder
+from index.reading import read_file
+from index.relevance import bundled
+from index.search import Index
+from index.splitting import split_sentences
+from rag import evidence
+from rag.answer import EvidenceSentence
+
+CLAIM = "What do the articles say?"  # the question where a pair brings none
+_WICE = {"supported": "yes", "partially_supported": "partly", "not_supported": "no"}
+
+
+def pairs(folder: Path) -> Iterator[Example]:
+    """Pairs of the public sets (claim, evidence, whether it is carried), two verdicts each."""
+    for path in sorted(folder.glob("*.jsonl")):
+        for row in _rows(path):
+            article = Article(row["id"], "", " ".join(row["evidence"].split()))
+            spans = split_sentences(article.text)
+            shown = "\n".join(f"[{n}] {article.text[s.start : s.end]}" for n, s in enumerate(spans, start=1))
+            name = f"{row['set']}/{row['id']}"
+            yield _claim(name, _split(name), shown, row["claim"], "yes" if row["supported"] else "no")
+
+
+def wice(folder: Path) -> Iterator[Example]:
+    """The tuning half of WiCE: each claim with the sentences that support it and those that look most like it."""
+    for row in _rows(folder / "wice" / "claims.jsonl"):
+        if half_of(row["id"]) is not Half.TUNE:
+            continue
+        sentences = [" ".join(text.split()) for text in row["sentences"]]
+        relevance = bundled().scores(row["claim"], sentences)
+        ranked = sorted(range(len(sentences)), key=lambda n: -relevance[n])
+        needed = row["supporting"][0] if row["supporting"] else []
+        for budget in (SMALL, LARGE):
+            chosen, spent = set(needed), sum(len(sentences[n]) // 4 + 5 for n in needed)
+            for n in ranked:
+                spent += len(sentences[n]) // 4 + 5
+                if spent > budget:
+                    break
+                chosen.add(n)
+            shown = "\n".join(f"[{place}] {sentences[n]}" for place, n in enumerate(sorted(chosen), start=1))
+            name = f"wice/{row['id']}/{budget}"
+            yield _claim(name, "train", shown, row["claim"], _WICE[row["label"]])
+
+
+def clapnq(folder: Path) -> Iterator[Example]:
+    """The tuning half of CLAPNQ: whether what the search finds holds an answer, the first word alone."""
+    articles = list(read_file(folder / "clapnq" / "articles.jsonl"))
+    index = Index.in_memory([each for each in articles if isinstance(each, Article)], Embedder())
+    for row in _rows(folder / "clapnq" / "questions.jsonl"):
+        if half_of(row["id"]) is not Half.TUNE:
+            continue
+        lot = random.Random(row["id"])
+        ranked = evidence.pool(row["question"], index.search(row["question"], evidence.HITS), index, bundled().scores)
+        gold = {_bare(text) for text in row["gold_sentences"]}
+        for budget in (SMALL, LARGE):
+            found = evidence.reading(ranked, count, budget)
+            if row["answerable"]:
+                needed = [e for e in _of(index, row["gold_articles"]) if _bare(e.text) in gold]
+                if not needed:
+                    continue
+                places = {(e.article.id, e.sentence) for e in needed}
+                found = (*needed, *(e for e in found if (e.article.id, e.sentence) not in places))
+            shown = prompts.render(
+                "read", evidence=evidence.shown(in_order(shuffled(found, lot))), question=row["question"], asked=""
+            )
+            word = row["answers"][0].replace("`` ", '"').split()[0] if row["answerable"] else NONE.split()[0]
+            yield Example(f"clapnq/{row['id']}/{budget}", "train", (Part(opened(shown)), Part(word, FIRST_WORD)))
+
+
+def _of(index: Index, names: list[str]) -> list[EvidenceSentence]:
+    found = []
+    for name in names:
+        article = index.article(name)
+        found += [
+            EvidenceSentence(0, article, place, span.start, span.end, 0.0)
+            for place, span in enumerate(split_sentences(article.text))
+        ]
+    return found
+
+
+def _bare(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _claim(name: str, split: str, shown: str, claim: str, verdict: str) -> Example:
+    claim = " ".join(claim.split())
+    asked = opened(prompts.render("read", evidence=shown, question=CLAIM, asked=""))
+    return Example(name, split, (Part(asked), Part(claim), Part("<|im_end|>\n"), *check([verdict, verdict])))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+def _split(name: str) -> str:
+    """One pair in twenty is only measured."""
+    return "held" if hashlib.sha256(name.encode()).digest()[0] < 13 else "train"
