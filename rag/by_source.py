@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from index.article import Article
 from index.times import is_newer
-from index.words import content_stems
-from prompts import Write, render
-from rag import attribution, checking, cite, decline
+from rag import cite
 from rag.answer import (
     AnswerSentence,
     Citation,
@@ -21,16 +19,10 @@ from rag.answer import (
     full_text,
     sentence_json,
 )
-from rag.disagreement import disagreements
-from rag.evidence import shown
-from rag.nli import Entailment
+from rag.evidence import Ranked, repeats
+from rag.opinion import is_opinion
 
 MOST_ARTICLES = 6
-SHARES = 3  # of the evidence budget, one for each article: every one is read alone
-_TOKENS = 90
-_SAME = 0.8  # share of common words from which two sentences say the same
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,106 +98,61 @@ class BySource:
         return by_source_markdown(self)
 
 
-def positions(
-    question: str,
-    evidence: Sequence[EvidenceSentence],
-    write: Write,
-    progress: Progress | None = None,
-    nli: Entailment | None = None,
-) -> tuple[Position, ...]:
-    """What each article among the evidence says, at most `MOST_ARTICLES`, the best ones; a call of `write` for each.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The sentences of one article, the most relevant first, and the articles that repeat its best one."""
 
-    Args:
-        progress: told how many articles are done, of how many; first with none.
-        nli: judges support in place of the words; see `rag.support.check`.
-    """
-    groups = _without_copies(question, _by_article(evidence))[:MOST_ARTICLES]
-    report = progress or (lambda done, total: None)
-    report(0, len(groups))
-    drafts = []
-    for done, (own, copies) in enumerate(groups, start=1):
-        drafts.append(_draft(question, own, copies, write, nli))
-        report(done, len(groups))
-    return _ordered(_numbered(drafts))
+    ranked: tuple[Ranked, ...]
+    copies: tuple[Article, ...] = ()
+
+    @property
+    def article(self) -> Article:
+        return self.ranked[0].sentence.article
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """What was written of an article, and its sentence nearest to the question; citations are numbered within it."""
+class Draft:
+    """What was written of an article from what was read of it; nothing where it does not address the question."""
 
-    article: Article
+    group: Group
+    read: tuple[EvidenceSentence, ...]
     sentences: tuple[AnswerSentence, ...]
-    quote: Citation
-    copies: tuple[Article, ...]
 
 
-def _by_article(evidence: Sequence[EvidenceSentence]) -> list[list[EvidenceSentence]]:
-    """The sentences of each article, the article with the best sentence first."""
-    groups: dict[str, list[EvidenceSentence]] = {}
-    for sentence in evidence:
-        groups.setdefault(sentence.article.id, []).append(sentence)
-    return sorted(groups.values(), key=lambda group: -max(sentence.score for sentence in group))
-
-
-def _without_copies(
-    question: str, groups: Sequence[list[EvidenceSentence]]
-) -> list[tuple[list[EvidenceSentence], tuple[Article, ...]]]:
-    """Each group with the articles that repeat it; a copy in which a fact was changed stands for itself."""
-    kept: list[tuple[list[EvidenceSentence], tuple[Article, ...]]] = []
-    for group in groups:
-        place = next((n for n, (own, _) in enumerate(kept) if _repeats(question, group, own)), None)
+def groups(ranked: Sequence[Ranked]) -> list[Group]:
+    """The articles to ask, at most `MOST_ARTICLES`, the best first; word-for-word copies count once."""
+    own: dict[str, list[Ranked]] = {}
+    for each in ranked:
+        own.setdefault(each.sentence.article.id, []).append(each)
+    kept: list[Group] = []
+    for sentences in own.values():
+        best = sentences[0].sentence
+        place = next((n for n, group in enumerate(kept) if repeats(best, group.ranked[0].sentence)), None)
         if place is None:
-            kept.append((group, ()))
+            kept.append(Group(tuple(sentences)))
         else:
-            own, copies = kept[place]
-            kept[place] = (own, (*copies, group[0].article))
-    return kept
+            kept[place] = replace(kept[place], copies=(*kept[place].copies, best.article))
+    return kept[:MOST_ARTICLES]
 
 
-def _repeats(question: str, group: Sequence[EvidenceSentence], own: Sequence[EvidenceSentence]) -> bool:
-    stems = [set(content_stems(sentence.text)) for sentence in own]
-    for sentence in group:
-        words = set(content_stems(sentence.text))
-        if not any(words and len(words & other) >= _SAME * len(words | other) for other in stems):
-            return False
-    return not disagreements(question, [*own, *group])
-
-
-def _draft(
-    question: str,
-    own: Sequence[EvidenceSentence],
-    copies: tuple[Article, ...],
-    write: Write,
-    nli: Entailment | None,
-) -> _Draft:
-    local = [replace(sentence, number=n) for n, sentence in enumerate(own, start=1)]
-    text = write(render("position", article=shown(local), question=question), _TOKENS)
-    written = () if decline.says_so(text) else checking.check(text, question, local, local, nli=nli).sentences
-    best = max(local, key=lambda sentence: sentence.score)
-    return _Draft(own[0].article, written, cite.cite([(best.number,)], local)[0][0], copies)
-
-
-def _numbered(drafts: Sequence[_Draft]) -> list[Position]:
-    """The drafts as positions, with citations that are numbered throughout."""
+def positions(drafts: Sequence[Draft]) -> tuple[Position, ...]:
+    """The drafts by date, with citations that are numbered throughout."""
     number = cite.numbering()
-    dates = [draft.article.published for draft in drafts]
-    return [
+    dates = [draft.group.article.published for draft in drafts]
+    found = [
         Position(
-            article=draft.article,
+            article=draft.group.article,
             sentences=tuple(replace(s, citations=tuple(map(number, s.citations))) for s in draft.sentences),
-            quote=number(draft.quote),
+            quote=number(cite.cite([(1,)], [replace(draft.group.ranked[0].sentence, number=1)])[0][0]),
             silent=not draft.sentences,
-            opinion=attribution.is_opinion(draft.article),
-            newest=_is_newest(draft.article.published, dates),
-            also_in=draft.copies,
+            opinion=is_opinion(draft.group.article),
+            newest=_is_newest(draft.group.article.published, dates),
+            also_in=draft.group.copies,
         )
         for draft in drafts
     ]
+    return tuple(sorted(found, key=lambda p: (p.silent, not p.article.published, p.article.published)))
 
 
 def _is_newest(published: str, dates: Sequence[str]) -> bool:
     return published == max(dates) and any(is_newer(published, date) for date in dates)
-
-
-def _ordered(found: Sequence[Position]) -> tuple[Position, ...]:
-    return tuple(sorted(found, key=lambda p: (p.silent, not p.article.published, p.article.published)))

@@ -244,6 +244,34 @@ def clusters(folder: Path = FOLDER) -> Iterator[Cluster]:
         yield read(path)
 
 
+def summaries(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[Written, ...]]:
+    """The summary of each article of a cluster by its letter, and of all of them under `*`; none where there is none."""
+    path = folder / "summaries" / f"{cluster.name}.txt"
+    told: dict[str, list[Written]] = {}
+    if not path.exists():
+        return {}
+    reader = _Reader(path)
+    reader.sentences = cluster.sentences
+    letter = ""
+    while line := reader.peek():
+        line = reader.take()
+        if line.startswith("= "):
+            letter = line[2:].strip()
+        elif line.startswith("A "):
+            told.setdefault(letter, []).append(reader.written(line[2:]))
+        else:
+            raise reader.fail("a line begins with `= letter` or `A sentence [ids]`")
+    return {letter: tuple(lines) for letter, lines in told.items()}
+
+
+def blind(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[str, ...]]:
+    """The ids that somebody who had not seen the answers answered each question from."""
+    path = folder / "blind" / f"{cluster.name}.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows = [[part.strip() for part in line.split("|")] for line in lines if line.startswith("q")]
+    return {row[0]: tuple(each for each in row[-1].replace(",", " ").split() if each in cluster.sentences) for row in rows}
+
+
 def _check(paths: list[Path]) -> int:
     failed = 0
     for path in paths:

@@ -8,13 +8,15 @@ stands beside the right sentences is what stands there at run time.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from pathlib import Path
 
 import prompts
-from evals.training.corpus import NOT_THERE, Cluster, Pair, Question, Written
+from evals.training.corpus import NOT_THERE, Cluster, Pair, Question, Written, summaries
 from index.article import Article
 from index.embedding import Embedder
 from index.ranking import firsts
@@ -27,6 +29,10 @@ from rag.answer import EvidenceSentence
 NONE = "None of the articles says"  # how a refusal begins: its first word alone is the decision
 SMALL, LARGE = 220, 460  # tokens of evidence of a first and a second reading
 FIRST_WORD = 6.0  # weight of the token that decides whether there is an answer
+_MIXED = 0.3  # share of the questions with an answer in which one sentence is right and one wrong
+_KIND = 4.0  # weight of the kind of what is said
+# Each verdict is one token, so that its probability is told at one place.
+_RELATION = {"agree": "agree", "contradict": "against", "update": "later", "apart": "other"}
 _VERDICT = 8.0  # and of a verdict, beside the tokens of an answer
 
 
@@ -106,6 +112,13 @@ class Corpus:
             self._places[cluster.name] = places
         self.embedder = Embedder()
         self.index = Index.in_memory(articles, self.embedder)
+        self._sentences = {
+            article.id: [
+                EvidenceSentence(0, article, place, span.start, span.end, 0.0)
+                for place, span in enumerate(split_sentences(article.text))
+            ]
+            for article in articles
+        }
 
     def covered(self, cluster: Cluster, sentence: str, found: Iterable[EvidenceSentence]) -> list[EvidenceSentence]:
         """Those of the found sentences that overlap a sentence of the corpus."""
@@ -122,13 +135,7 @@ class Corpus:
         found = []
         for sentence in sentences:
             name, start, end = self._places[cluster.name][sentence]
-            article = self.index.article(name)
-            spans = split_sentences(article.text)
-            found += [
-                EvidenceSentence(0, article, place, span.start, span.end, 0.0)
-                for place, span in enumerate(spans)
-                if span.start < end and start < span.end
-            ]
+            found += [e for e in self._sentences[name] if e.start < end and start < e.end]
         return found
 
 
@@ -148,6 +155,7 @@ class Builder:
                 yield self._rewriting(cluster, question)
         for place, pair in enumerate(cluster.pairs):
             yield self._pair(cluster, pair, place)
+        yield from self._summaries(cluster, summaries(cluster))
 
     def _questions(self, cluster: Cluster, question: Question) -> Iterator[Example]:
         name = f"{cluster.name}/{question.id}"
@@ -191,14 +199,39 @@ class Builder:
         answer = " ".join(lines)
         right: tuple[Part, ...] = _learned(answer, FIRST_WORD)
         if question.answerable:
-            right += check(["yes"] * len(lines) + ["partly" if question.kind == "partly" else "yes"])
+            right += check(["yes"] * len(lines) + ["part" if question.kind == "partly" else "yes"])
         yield self._example(name, cluster, found, asked, question.day, right)
         wrong = numbered(foil.said, numbers)
-        verdict = {"no": ["no", "no"], "partly": ["partly", "partly"], "beside": ["yes", "no"]}[foil.verdict]
+        verdict = {"no": ["no", "no"], "partly": ["part", "part"], "beside": ["yes", "no"]}[foil.verdict]
         yield self._example(
             f"{name}/foil", cluster, found, asked, question.day,
             (Part(wrong), Part("<|im_end|>\n"), *check(verdict)),
         )  # fmt: skip
+        if question.answerable and foil.verdict != "beside" and lot.random() < _MIXED:
+            # A right sentence and a wrong one; what the whole is then is left open.
+            *verdicts, _ = check([*["yes"] * len(lines), verdict[0]])
+            told = (Part(f"{answer} {wrong}"), Part("<|im_end|>\n"), *verdicts)
+            yield self._example(f"{name}/mixed", cluster, found, asked, question.day, told)
+        for letter in sorted({cite[0] for cite in question.gold}) if name.endswith("large") else ():
+            yield from self._position(cluster, question, f"{name}/{letter}", pool, letter, lot)
+
+    def _position(
+        self, cluster: Cluster, question: Question, name: str,
+        pool: Sequence[evidence.Ranked], letter: str, lot: random.Random,
+    ) -> Iterator[Example]:  # fmt: skip
+        """What one article says on a question that several speak to, and that another of the cluster says nothing."""
+        if len({cite[0] for cite in question.gold}) < 2:
+            return
+        corpus, asked = self._corpus, question.standalone or question.text
+        lines = [line for line in question.answer if line.cites and {cite[0] for cite in line.cites} == {letter}]
+        if not lines:
+            return
+        own = [each for each in pool if each.sentence.article.id == f"{cluster.name}-{letter}"]
+        needed = corpus.of(cluster, sorted({cite for line in lines for cite in line.cites}))
+        found = in_order(shuffled(_with(evidence.reading(own, count, SMALL), needed, SMALL), lot))
+        numbers = {cite: e.number for line in lines for cite in line.cites for e in corpus.covered(cluster, cite, found)}
+        told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
+        yield self._example(f"{name}/position", cluster, found, asked, question.day, told)
 
     def _example(
         self, name: str, cluster: Cluster, found: Sequence[EvidenceSentence], question: str, day: str, told: Sequence[Part]
@@ -209,10 +242,28 @@ class Builder:
         return Example(name, self._splits[cluster.name], (Part(opened(shown)), *told))
 
     def _rewriting(self, cluster: Cluster, question: Question) -> Example:
-        told = "\n\n".join(f"Question: {asked}\nAnswer: {answered}" for asked, answered in question.history)
-        shown = prompts.render("standalone", conversation=told, question=question.text)
-        parts = (Part(opened(shown)), *_learned(question.standalone))
-        return Example(f"{cluster.name}/{question.id}/standalone", self._splits[cluster.name], parts)
+        name = f"{cluster.name}/{question.id}/standalone"
+        return rewriting(name, self._splits[cluster.name], question.history, question.text, "question", question.standalone)
+
+    def _summaries(self, cluster: Cluster, summaries: Mapping[str, Sequence[Written]]) -> Iterator[Example]:
+        """Each article summarised from itself, and all of them from their beginnings."""
+        for letter, lines in summaries.items():
+            lot = random.Random(f"{cluster.name}/{letter}")
+            needed = self._corpus.of(cluster, sorted({cite for line in lines for cite in line.cites}))
+            articles = [one for one in cluster.articles if letter in (one.letter, "*")]
+            if letter == "*":
+                rest = [f"{one.letter}{n}" for one in articles for n in (1, 2)]
+                question = "What are the articles about?"
+            else:
+                rest = [sentence for one in articles for paragraph in one.paragraphs for sentence, _ in paragraph]
+                question = f"Summarise the article “{articles[0].title}”."
+            found = in_order(shuffled(_with(self._corpus.of(cluster, rest), needed, LARGE), lot))
+            numbers = {
+                cite: e.number for line in lines for cite in line.cites for e in self._corpus.covered(cluster, cite, found)
+            }
+            told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
+            told += check(["yes"] * len(lines) + ["yes"])
+            yield self._example(f"{cluster.name}/summary-{letter}", cluster, found, question, "", told)
 
     def _pair(self, cluster: Cluster, pair: Pair, place: int) -> Example:
         name = f"{cluster.name}/pair{place}"
@@ -221,7 +272,26 @@ class Builder:
         if lot.random() < 0.5:
             found.reverse()
         shown = prompts.render("agree", evidence=evidence.shown(in_order(found)), question=pair.question)
-        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *_verdicts(pair.relation)))
+        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *_verdicts(_RELATION[pair.relation])))
+
+
+def rewriting(
+    name: str, split: str, history: Sequence[tuple[str, str]], said: str, kind: str, question: str
+) -> Example:
+    """What somebody says in a conversation, its kind, and the question that is meant."""
+    lines = [line for asked, answered in history for line in (f"Question: {asked}", f"Answer: {answered}")]
+    shown = prompts.render("standalone", conversation="\n".join(lines), question=said)
+    return Example(name, split, (Part(opened(shown)), *_learned(f"{kind}: {question}".strip(), _KIND)))
+
+
+def conversations(paths: Iterable[Path]) -> Iterator[Example]:
+    """What is said in the conversations of the corpus; one in ten is only measured."""
+    for path in paths:
+        for place, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+            row = json.loads(line)
+            name = f"{path.stem}/{place}"
+            split = "tuning" if place % 10 == 9 else "train"
+            yield rewriting(name, split, [(a, b) for a, b in row["history"]], row["said"], row["kind"], row["question"])
 
 
 def _places(found: Iterable[EvidenceSentence]) -> set[tuple[str, int]]:

@@ -28,7 +28,7 @@ from rag import evidence
 from rag.answer import EvidenceSentence
 
 CLAIM = "What do the articles say?"  # the question where a pair brings none
-_WICE = {"supported": "yes", "partially_supported": "partly", "not_supported": "no"}
+_WICE = {"supported": "yes", "partially_supported": "part", "not_supported": "no"}
 
 
 def pairs(folder: Path) -> Iterator[Example]:

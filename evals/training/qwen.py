@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -132,8 +135,6 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def load(path: Path, device: str, rank: int, scale: float, dtype: torch.dtype = torch.bfloat16) -> Qwen:
     """The model of a GGUF file (Qwen2 alone), its weights dequantised to `dtype`."""
-    import gguf
-
     reader = gguf.GGUFReader(path)
 
     def stated(name: str) -> Any:
@@ -144,9 +145,12 @@ def load(path: Path, device: str, rank: int, scale: float, dtype: torch.dtype = 
         heads=stated("attention.head_count"), kv_heads=stated("attention.head_count_kv"),
         epsilon=stated("attention.layer_norm_rms_epsilon"), base=stated("rope.freq_base"),
     )  # fmt: skip
-    weights = {
-        tensor.name: torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type)).to(device, dtype)
-        for tensor in reader.tensors
-    }
+
+    def weight(tensor: gguf.ReaderTensor) -> tuple[str, Tensor]:
+        told = np.require(gguf.dequantize(tensor.data, tensor.tensor_type), requirements="W")
+        return tensor.name, torch.from_numpy(told).to(device, dtype)
+
+    with ThreadPoolExecutor() as pool:
+        weights = dict(pool.map(weight, reader.tensors))
     with torch.device(device):
         return Qwen(weights, shape, rank, scale)

@@ -34,7 +34,8 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 _REASON_LENGTH = 400
 # Some models refuse some of these (OpenAI's reasoning models: temperature, max_tokens); they are asked without them.
-_OPTIONAL = ("temperature", "seed", "max_tokens", "stream_options")
+_OPTIONAL = ("temperature", "seed", "max_tokens", "stream_options", "logprobs", "top_logprobs")
+_LIKELIEST = 10  # tokens that are told of each place; OpenAI tells at most 20
 
 # What a request can raise, beside what the openai library makes of it: a proxy of the environment that can't be used, …
 _TROUBLE = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, ImportError)
@@ -106,6 +107,8 @@ class Endpoint:
         max_tokens: int,
         extra: Mapping[str, Any] = {},
         left: Callable[[], bool] = lambda: False,
+        *,
+        likely: bool = False,
     ) -> Generator[str, None, Usage]:
         """Stream the answer to a prompt, piece by piece, and return its cost. Closing the generator closes the
         connection, and that stops the model.
@@ -115,6 +118,7 @@ class Endpoint:
         Args:
             extra: more fields of the request, such as llama.cpp's `id_slot`.
             left: whether nobody waits any more; then the connection is closed and what there is returned.
+            likely: have the likeliest tokens told at every place; see `Usage.likely`.
 
         Raises:
             ModelError: the endpoint gave no answer, or not a whole one.
@@ -127,6 +131,8 @@ class Endpoint:
             "seed": 0,
             "stream_options": {"include_usage": True},
         }
+        if likely:
+            request |= {"logprobs": True, "top_logprobs": _LIKELIEST}
         try:
             return (yield from self._begun(request, dict(extra), left))
         except Refusal as refusal:

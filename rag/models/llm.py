@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from rag.models.files import model_path, prepare
 from rag.models.relay import Stopped, relay
 from rag.models.server import SETTLE_SECONDS, LocalServer, Turn
 
-__all__ = ["LLM", "Stopped", "Usage", "Waiting", "whole"]
+__all__ = ["LLM", "Stopped", "Usage", "Waiting", "to_the_end", "whole"]
 
 _BEAT_SECONDS = 0.2
 _MOST_READINGS = 3  # of the prefix, by one process
@@ -92,27 +92,42 @@ class LLM:
         return self._endpoint.count(texts) if self._endpoint else self.local_server.count(texts)
 
     def write(
-        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        stop: threading.Event | None = None,
+        *,
+        likely: bool = False,
+        begun: int | None = None,
     ) -> Generator[str | Waiting, None, Usage]:
         """Stream the answer to a prompt, piece by piece, and return its cost; before it begins, who is ahead.
 
         Closing the generator stops the model, and so does `stop`, from any thread and while it reads.
 
+        Args:
+            likely: have the likeliest tokens told at every place; see `Usage.likely`.
+            begun: so many of the messages were answered just now, and what follows goes on from there.
+
         Raises:
             ModelError: too many wait, or the model gave no whole answer.
             Stopped: `stop` was set.
         """
-        return relay(lambda left: self._write(messages, max_tokens, left), stop)
+        return relay(lambda left: self._write(messages, max_tokens, left, likely, begun), stop)
 
     def _write(
-        self, messages: Sequence[Message], max_tokens: int, left: Callable[[], bool]
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        left: Callable[[], bool],
+        likely: bool,
+        begun: int | None,
     ) -> Generator[str | Waiting, None, Usage]:
         if self._endpoint:
-            return (yield from self._endpoint.write(messages, max_tokens, left=left))
+            return (yield from self._endpoint.write(messages, max_tokens, left=left, likely=likely))
         self._warm()
         server = self.local_server
         server.start()
-        with server.turn(_digest(messages)) as turn:
+        with server.turn(_digest(messages[:begun])) as turn:
             waited = False
             while not turn.wait(_BEAT_SECONDS):
                 if left():
@@ -121,8 +136,8 @@ class LLM:
                 yield Waiting(turn.ahead + 1)  # and one that is being answered
             if waited:
                 yield Waiting(0)
-            endpoint, read = self._have_read(server, turn, messages, left)
-            usage = yield from endpoint.write(messages, max_tokens, _fields(turn), left)
+            endpoint, read = self._have_read(server, turn, messages[:begun], left)
+            usage = yield from endpoint.write(messages, max_tokens, _fields(turn), left, likely=likely)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage
 
     def _have_read(
@@ -135,7 +150,7 @@ class LLM:
             try:
                 if server.prepare(turn):
                     return endpoint, None
-                usage = _to_the_end(endpoint.write(messages, 1, _fields(turn), left))
+                _, usage = to_the_end(endpoint.write(messages, 1, _fields(turn), left))
                 if not left():
                     server.has_read(turn)
                 return endpoint, usage
@@ -152,23 +167,26 @@ class LLM:
         )  # fmt: skip
 
 
-def whole(writing: Iterable[str | Waiting]) -> str:
+def whole(writing: Generator[str | Waiting, None, Usage]) -> str:
     """The text of what `LLM.write` gives."""
-    return "".join(piece for piece in writing if isinstance(piece, str))
+    return to_the_end(writing)[0]
+
+
+def to_the_end(writing: Generator[str | Waiting, None, Usage]) -> tuple[str, Usage]:
+    """The text of what `LLM.write` gives, and its cost."""
+    text = ""
+    while True:
+        try:
+            piece = next(writing)
+        except StopIteration as end:
+            return text, end.value
+        if isinstance(piece, str):
+            text += piece
 
 
 def _fields(turn: Turn) -> dict[str, Any]:
     """What a request to llama.cpp says besides; by telling its progress it notices between two batches who has left."""
     return {"cache_prompt": True, "id_slot": turn.slot, "return_progress": True}
-
-
-def _to_the_end(writing: Generator[str, None, Usage]) -> Usage:
-    while True:
-        try:
-            next(writing)
-        except StopIteration as end:
-            usage: Usage = end.value
-            return usage
 
 
 def _digest(messages: Sequence[Message]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,13 +26,15 @@ class Usage:
     """Tokens of one call, as the server counted them; `cached` are those that it did not have to read again.
 
     `finish` says why the model stopped: "stop", "length" (it wrote as many tokens as it was allowed), "content_filter",
-    or "" if the server did not tell.
+    or "" if the server did not tell. `likely`: for each token written the likeliest ones there, without white space
+    around them, and their probabilities; nothing where that was not asked for or the server does not tell.
     """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     finish: str = ""
+    likely: tuple[dict[str, float], ...] = ()
 
 
 class Reply:
@@ -42,12 +45,13 @@ class Reply:
         self.over = False
         self.finish = ""
         self._usage: dict[str, Any] = {}
+        self._likely: list[dict[str, float]] = []
 
     @property
     def usage(self) -> Usage:
         read, written = self._usage.get("prompt_tokens"), self._usage.get("completion_tokens")
         cached = at(self._usage, "prompt_tokens_details", "cached_tokens")
-        return Usage(read or 0, cached or 0, written or 0, self.finish)
+        return Usage(read or 0, cached or 0, written or 0, self.finish, tuple(self._likely))
 
     def pieces(self, stream: Iterable[bytes], watch: Watch, first: float) -> Iterator[str]:
         """The text, piece by piece as its events come, after a "" when the model begins.
@@ -98,6 +102,7 @@ class Reply:
         self._usage = chunk.get("usage") or self._usage
         choice = at(chunk, "choices", 0)  # the chunk with the usage has none
         self.finish = at(choice, "finish_reason") or self.finish
+        self._likely += [_likely(token) for token in at(choice, "logprobs", "content") or ()]
         delta = at(choice, "delta") or {}
         text = at(delta, "content")
         thought = any(value for name, value in delta.items() if name not in ("role", "content"))
@@ -115,6 +120,16 @@ def at(value: Any, *path: str | int) -> Any:
         else:
             return None
     return value
+
+
+def _likely(token: Any) -> dict[str, float]:
+    """The likeliest tokens at one place; those that differ in white space alone are one."""
+    told: dict[str, float] = {}
+    for each in at(token, "top_logprobs") or ():
+        text, logprob = at(each, "token"), at(each, "logprob")
+        if isinstance(text, str) and isinstance(logprob, int | float):
+            told[text.strip()] = told.get(text.strip(), 0.0) + math.exp(logprob)
+    return told
 
 
 def events(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,104 @@
+"""The one judge: whether quotations carry a sentence, whether an answer answers, how two sentences relate.
+
+It is the model that reads, asked again where it has just read: its verdicts are single tokens, and their probabilities
+are what everything is decided by. docs/reading.md tells what it was trained on and how far it can be believed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from prompts import Message, render
+from rag.answer import EvidenceSentence, Support
+from rag.evidence import shown
+from rag.models.llm import LLM, Usage, to_the_end
+
+# Chosen on tuning halves; docs/reading.md has the tables.
+SUPPORTED = 0.5  # from this probability that all of a sentence is carried
+PARTIAL = 0.5  # from this probability that at least a part of it is
+
+
+class Relation(StrEnum):
+    """How two sentences of different articles relate on a question."""
+
+    AGREE = "agree"
+    AGAINST = "against"
+    LATER = "later"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Probabilities (0…1) that something holds whole, in part, and not at all; they add up to one."""
+
+    yes: float
+    part: float
+    no: float
+
+    @property
+    def support(self) -> Support:
+        """What is shown to a reader."""
+        if self.yes >= SUPPORTED:
+            return Support.SUPPORTED
+        return Support.PARTIAL if self.yes + self.part >= PARTIAL else Support.UNSUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The verdict on each sentence of an answer, and on whether the whole answers the question."""
+
+    sentences: tuple[Verdict, ...]
+    answer: Verdict
+
+
+class Judge:
+    """Judges by a model that has read the evidence; any thread may use it.
+
+    Raises (from every method):
+        ModelError: the model can't be used.
+        Stopped: `stop` was set.
+    """
+
+    def __init__(self, llm: LLM) -> None:
+        self._llm = llm
+
+    def check(
+        self, read: Sequence[Message], answer: str, sentences: int, stop: threading.Event | None = None
+    ) -> Checked:
+        """Whether each sentence of an answer is carried, and whether the question is answered.
+
+        Args:
+            read: the prompt with evidence and question that the answer was written to.
+            answer: the text as the model wrote it, markers included.
+            sentences: how many it has.
+        """
+        asked = [*read, Message("assistant", answer), *render("check")]
+        told = self._told(asked, sentences + 1, stop, begun=len(read))
+        verdicts = tuple(_verdict(at) for at in told)
+        return Checked(verdicts[:-1], verdicts[-1])
+
+    def relation(
+        self, question: str, one: EvidenceSentence, other: EvidenceSentence, stop: threading.Event | None = None
+    ) -> dict[Relation, float]:
+        """How probably (0…1) two sentences relate in each way, as far as the question goes."""
+        asked = render("agree", evidence=shown((one, other)), question=question)
+        told = self._told(asked, 1, stop)[0]
+        whole = sum(told.get(each.value, 0.0) for each in Relation) or 1.0
+        return {each: told.get(each.value, 0.0) / whole for each in Relation}
+
+    def _told(
+        self, asked: Sequence[Message], verdicts: int, stop: threading.Event | None, begun: int | None = None
+    ) -> list[Mapping[str, float]]:
+        """The likeliest words at each of so many places; where a model tells no probabilities, the words it wrote."""
+        text, usage = to_the_end(self._llm.write(asked, verdicts, stop, likely=True, begun=begun))
+        told: list[Mapping[str, float]] = list(usage.likely) or [{word: 1.0} for word in text.lower().split()]
+        return (told + [{}] * verdicts)[:verdicts]
+
+
+def _verdict(at: Mapping[str, float]) -> Verdict:
+    yes, part, no = (at.get(word, 0.0) for word in ("yes", "part", "no"))
+    whole = yes + part + no
+    return Verdict(yes / whole, part / whole, no / whole) if whole else Verdict(0.0, 0.0, 1.0)

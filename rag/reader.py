@@ -1,0 +1,34 @@
+"""Evidence and a question → the prompt, and what the text that is written to it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prompts import Message, render
+from rag.answer import EvidenceSentence
+from rag.evidence import shown
+from rag.models.llm import Usage
+
+NONE = "None of the articles says"  # how the reader begins where there is no answer, and only there
+MISSING = "The articles do not say"  # how it says which part of an answer is not there
+TOKENS = 220  # that an answer may have
+
+
+def prompt(question: str, read: Sequence[EvidenceSentence], asked: str, *, trained: bool) -> list[Message]:
+    """What the model is given: evidence and question; for a model that was not trained to read so, how to do it.
+
+    Args:
+        asked: the ISO date of the question, "" where it is not known.
+    """
+    name = "read" if trained else "answer"
+    return render(name, evidence=shown(read), question=question, asked=f" (asked on {asked})" if asked else "")
+
+
+def none(usage: Usage) -> float:
+    """The probability (0…1) with which a text begins by saying that there is no answer."""
+    return sum(share for word, share in usage.likely[0].items() if NONE.startswith(word) and word) if usage.likely else 0.0
+
+
+def says_none(text: str) -> bool:
+    """Whether a text says that there is no answer."""
+    return text.strip().startswith(NONE)
