@@ -32,7 +32,7 @@ from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
 from index.errors import GoldError
 from rag import support
-from rag.answer import Support
+from rag.types import Support
 from rag.nli import Entailment, named
 from rag.support import Verdict
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from index.article import Article
 from index.errors import GoldError
-from rag.answer import Turn
+from rag.types import Turn
 
 _REQUIRED = ("id", "kind", "question", "answerable")
 _LISTS = ("history", "answers", "must", "gold", "gold_articles", "tags")

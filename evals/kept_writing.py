@@ -17,7 +17,7 @@ from evals.cache import JsonCache, digest
 from evals.record import code_hash, model_digest, package_version, plain_settings, sources
 from index.settings import Settings
 from prompts import Message
-from rag.answer import Answer
+from rag.types import Answer
 from rag.models.llm import LLM, Usage, Waiting
 
 

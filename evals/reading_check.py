@@ -13,7 +13,7 @@ from typing import Any
 from evals.record import Record
 from evals.wording import amount
 from index.errors import GoldError
-from rag.answer import Support
+from rag.types import Support
 from rag.export import described, escaped
 
 

@@ -29,7 +29,7 @@ from index.ranking import WEIGHTS, Weights
 from index.search import Index
 from index.settings import Settings
 from rag import evidence
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 from rag.evidence import TokenCounter
 from rag.models.tokens import count_o200k
 

@@ -17,7 +17,8 @@ import platformdirs
 from index.errors import ConfigError
 
 BUNDLED_EMBEDDER = "all-MiniLM-L6-v2"
-BUNDLED_MODEL = "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M"
+BUNDLED_MODEL = "Dateline-Reader-1.5B"  # the plain one with the reader's adapter merged into it
+PLAIN_MODEL = "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M"
 
 _CONTEXT_TOKENS = 4096
 _MOST_EVIDENCE = 1_600  # for a model behind an endpoint, which reads far faster than a laptop does

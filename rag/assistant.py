@@ -20,7 +20,7 @@ from index.settings import Settings
 from index.splitting import split_sentences
 from index.times import TimeHint, time_hint
 from rag import by_source, cite, decline, disagreement, evidence, reader
-from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings, Turn, full_text
+from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings, Turn, full_text
 from rag.by_source import BySource
 from rag.judge import Checked, Judge
 from rag.models.llm import LLM, Stopped, Usage, Waiting, to_the_end, whole

@@ -9,7 +9,7 @@ from typing import Any
 from index.article import Article
 from index.times import is_newer
 from rag import cite
-from rag.answer import (
+from rag.types import (
     AnswerSentence,
     Citation,
     Disagreement,

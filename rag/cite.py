@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from index.splitting import split_sentences
-from rag.answer import Citation, EvidenceSentence
+from rag.types import Citation, EvidenceSentence
 
 # [3], [3][5], [3, 5], [3–5], [sentence 3]: whatever a model makes of "like [2]".
 _MARKER = re.compile(r"\s*[\[【]\s*(?:(?:sentences?|no\.?|#)\s*)?(\d{1,3}(?:\s*(?:,|;|and|&|-|–)\s*\d{1,3})*)\s*[\]】]")

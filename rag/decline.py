@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.splitting import sentence_texts
-from rag.answer import EvidenceSentence, Refusal
+from rag.types import EvidenceSentence, Refusal
 from rag.judge import Checked
 from rag.reader import says_none
 

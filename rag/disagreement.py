@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from index.times import day_in_words
-from rag.answer import Disagreement, EvidenceSentence, Value
+from rag.types import Disagreement, EvidenceSentence, Value
 from rag.judge import Relation
 
 # Chosen on tuning halves; docs/reading.md has the table.

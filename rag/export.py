@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
-from rag.attribution import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
+from rag.opinion import is_opinion
 from rag.disagreement import heading, in_words
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def answer_markdown(answer: Answer) -> str:
         nearest = sorted(answer.evidence, key=lambda e: -e.score)[:_NEAREST]
         blocks += [escaped(answer.text), *_refusal(answer.refusal)]
         blocks += ["The nearest passages:", _passages(nearest)] if nearest else []
-    elif answer.clarifying:
-        blocks.append(escaped(answer.text))
     else:
         blocks += [_sentences(answer.sentences), *_disagreements(answer.disagreements)]
         blocks += [_footnote(citation) for citation in answer.citations]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prompts import Message, render
-from rag.answer import EvidenceSentence, Support
+from rag.types import EvidenceSentence, Support
 from rag.evidence import shown
 from rag.models.llm import LLM, Usage, to_the_end
 

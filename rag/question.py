@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from index.words import content_words, words
 from prompts import Write, render
-from rag.answer import Turn
+from rag.types import Turn
 
 _EXCHANGES = 3  # that a follow-up is told with: the last ones
 _TURN = 400  # characters of one turn that are told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prompts import Message, render
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 from rag.evidence import shown
 from rag.models.llm import Usage
 

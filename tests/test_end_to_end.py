@@ -20,9 +20,9 @@ from playwright.sync_api import Browser, expect
 
 from index.errors import ModelError
 from index.settings import load_settings
-from rag.answer import Answer, Support, Turn
+from rag.types import Answer, Support, Turn
 from rag.models.files import is_ready
-from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
+from rag.assistant import Answered, Assistant, EvidenceFound, TextAdded
 from ui.site import listen, server_config
 
 pytestmark = [pytest.mark.loopback, pytest.mark.slow]

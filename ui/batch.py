@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from index.console import Progress
 from index.errors import DatelineError, QuestionError, ReadError, StoreError
 from index.filters import Filters
-from rag.answer import Turn
+from rag.types import Turn
 
 if TYPE_CHECKING:
-    from rag.pipeline import Assistant
+    from rag.assistant import Assistant
 
 
 @dataclass(frozen=True, slots=True)

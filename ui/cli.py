@@ -396,7 +396,7 @@ def _index(settings: Settings, briefly: bool = False) -> Iterator[Any]:
 @contextlib.contextmanager
 def _assistant(settings: Settings, briefly: bool = False) -> Iterator[Any]:
     from index.search import Index
-    from rag.pipeline import Assistant
+    from rag.assistant import Assistant
 
     with Assistant(settings, Index.open(settings, briefly)) as assistant:
         assistant.start()  # it loads while the embedder does

@@ -25,7 +25,7 @@ from index.filters import Filters
 from index.settings import Settings
 
 if TYPE_CHECKING:
-    from rag.pipeline import Assistant
+    from rag.assistant import Assistant
 
 _NAME = "ask.sock"
 _CONNECT_SECONDS = 1.0
@@ -56,8 +56,8 @@ def answer_here(assistant: Assistant, asked: Question, stop: threading.Event, qu
         queued: told how many are to be answered before.
         progress: told how many articles are read, in an answer by source.
     """
-    from rag.answer import Turn
-    from rag.pipeline import Answered, Queued
+    from rag.types import Turn
+    from rag.assistant import Answered, Queued
     from ui.terminal import Form, present
 
     form = Form(asked.form)

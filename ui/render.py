@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from index.article import Article
 from index.ledger import ArticleRow
 from index.times import day_in_words
-from rag.answer import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
-from rag.attribution import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
+from rag.opinion import is_opinion
 from rag.disagreement import heading, in_words
 
 SHELF_ROWS = 400
@@ -68,8 +68,6 @@ def streaming_html(text: str, evidence: Sequence[EvidenceSentence]) -> str:
 
 def answer_html(answer: Answer) -> str:
     """A finished answer: its sentences, what each rests on, and what it took."""
-    if answer.clarifying:
-        return f'<div class="answer"><div class="words">{_text(answer.text)}</div></div>'
     body = _declined(answer) if answer.declined else _supported(answer)
     kind = "answer declined" if answer.declined else "answer"
     return f'<div class="{kind}">{body}{_figures(answer)}</div>'

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.errors import ConfigError
-from rag.pipeline import Assistant
+from rag.assistant import Assistant
 from ui.web import build_page
 
 _HERE = Path(__file__).parent

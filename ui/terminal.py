@@ -12,8 +12,8 @@ from enum import StrEnum
 import click
 
 from index.console import safe, source_line
-from rag.answer import Answer, AnswerSentence, Citation, Disagreement, Support
-from rag.attribution import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, Support
+from rag.opinion import is_opinion
 from rag.by_source import BySource
 from rag.disagreement import heading, in_words
 
@@ -42,9 +42,6 @@ def _answer(answer: Answer) -> Iterator[str]:
         yield click.style(f"{answer.when_in_words()}\n", dim=dim, fg=colour)
     if answer.declined:
         yield from _declined(answer)
-        return
-    if answer.clarifying:
-        yield click.style(safe(answer.text), bold=True)
         return
     for sentence in answer.sentences:
         yield _sentence(sentence)

@@ -24,7 +24,7 @@ from index.relevance import bundled
 from index.search import Index
 from index.splitting import split_sentences
 from rag import evidence
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 
 NONE = "None of the articles says"  # how a refusal begins: its first word alone is the decision
 SMALL, LARGE = 220, 460  # tokens of evidence of a first and a second reading

@@ -25,7 +25,7 @@ from index.relevance import bundled
 from index.search import Index
 from index.splitting import split_sentences
 from rag import evidence
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 
 CLAIM = "What do the articles say?"  # the question where a pair brings none
 _WICE = {"supported": "yes", "partially_supported": "part", "not_supported": "no"}

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -20,7 +20,8 @@ import filelock
 import httpx
 
 from index.errors import DiskFull, ModelError
-from index.settings import BUNDLED_MODEL, Settings
+from index.settings import BUNDLED_MODEL, PLAIN_MODEL, Settings
+from rag.models import adapter
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,7 +45,7 @@ class BundledModel:
 
 
 QWEN_1_5B = BundledModel(
-    name=BUNDLED_MODEL,
+    name=PLAIN_MODEL,
     size=1_117_320_768,
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     parts=22,
@@ -61,6 +62,8 @@ def model_path(settings: Settings, bundled: BundledModel = QWEN_1_5B) -> Path:
     """
     if settings.model == bundled.name:
         return settings.cache / "models" / f"{bundled.name}.gguf"
+    if settings.model == BUNDLED_MODEL:
+        return settings.cache / "models" / f"{BUNDLED_MODEL}-{adapter.digest()}.gguf"
     if settings.model.startswith(_HUB):
         return _hub_paths(settings.model)[0] or Path(settings.model)
     return Path(settings.model).expanduser()
@@ -76,7 +79,7 @@ def prepare(
     """The verified model file; joined from the installed packages if it is not there yet.
 
     Args:
-        progress: gets ("join" or "verify", bytes done, bytes in all).
+        progress: gets ("join", "verify" or "merge", done, in all): bytes, and tensors where the adapter is merged.
         fetch: whether a file of the Hugging Face hub is downloaded if it is not in the hub's cache; its library shows
             a bar of its own.
 
@@ -87,12 +90,15 @@ def prepare(
     if settings.model.startswith(_HUB):
         return _hub_file(settings.model, fetch)
     path = model_path(settings, bundled)
-    if settings.model != bundled.name:
+    if settings.model not in (bundled.name, BUNDLED_MODEL):
         return _named_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(path.with_suffix(".lock")):
-            if not is_verified(path, bundled):
+            if settings.model == BUNDLED_MODEL:
+                if not _is_untouched(path):
+                    _merge(path, settings, bundled, progress)
+            elif not is_verified(path, bundled):
                 if path.exists() and _digest(path, progress) == bundled.sha256:
                     _stamp(path)
                 else:
@@ -108,7 +114,14 @@ def prepare(
 def is_verified(path: Path, bundled: BundledModel = QWEN_1_5B) -> bool:
     """Whether the file is the one whose digest was checked: same size, not touched since."""
     try:
-        return path.stat().st_size == bundled.size and _stamp_of(path) == path.with_suffix(".verified").read_text()
+        return path.stat().st_size == bundled.size and _is_untouched(path)
+    except OSError:
+        return False
+
+
+def _is_untouched(path: Path) -> bool:
+    try:
+        return _stamp_of(path) == path.with_suffix(".verified").read_text()
     except OSError:
         return False
 
@@ -120,6 +133,8 @@ def is_ready(settings: Settings, bundled: BundledModel = QWEN_1_5B) -> bool:
     if settings.model.startswith(_HUB):
         return None not in _hub_paths(settings.model)
     path = model_path(settings, bundled)
+    if settings.model == BUNDLED_MODEL:
+        return _is_untouched(path)
     return is_verified(path, bundled) if settings.model == bundled.name else path.is_file()
 
 
@@ -223,6 +238,21 @@ def _join(path: Path, bundled: BundledModel, progress: Progress) -> None:
         _stamp(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _merge(path: Path, settings: Settings, bundled: BundledModel, progress: Progress) -> None:
+    """The reader: the plain model, joined for the purpose unless it is there, with the adapter merged into it."""
+    plain = replace(settings, model=bundled.name)
+    was_there = is_ready(plain, bundled)
+    base = prepare(plain, bundled, progress)
+    adapter.merge(base, path, lambda done, total: progress("merge", done, total))
+    _stamp(path)
+    for old in path.parent.glob(f"{BUNDLED_MODEL}-*"):
+        if not old.name.startswith(path.stem):
+            old.unlink(missing_ok=True)
+    if not was_there:
+        for left in (base, base.with_suffix(".verified")):
+            left.unlink(missing_ok=True)
 
 
 def _parts(bundled: BundledModel) -> Iterator[Path | None]:

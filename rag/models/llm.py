@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from index.errors import ModelError
-from index.settings import Settings
+from index.settings import BUNDLED_MODEL, Settings
 from prompts import Message
 from rag.models.endpoint import Endpoint, Patience, Usage
 from rag.models.files import model_path, prepare
@@ -55,6 +55,7 @@ class LLM:
             else None
         )
         self.context_tokens = settings.context_tokens
+        self.is_trained = not settings.endpoint and settings.model == BUNDLED_MODEL  # to read as prompts/read.md asks
         self.name = settings.model if settings.endpoint else model_path(settings).stem
 
     def start(self, prefix: Sequence[Message] = ()) -> None:

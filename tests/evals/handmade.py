@@ -23,7 +23,7 @@ from evals.run import Asker, ask_items, run
 from index.article import Article, Chunk, Span
 from index.search import Hit
 from index.settings import Settings, load_settings
-from rag.answer import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Support, Timings, Turn
+from rag.types import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Support, Timings, Turn
 from rag.decline import DECLINED_TEXT
 from rag.models.llm import Usage
 

@@ -26,7 +26,7 @@ from index.article import Article
 from index.errors import GoldError
 from index.reading import find_files, read_file
 from index.splitting import split_sentences
-from rag.answer import Turn
+from rag.types import Turn
 
 ARTICLES = {
     "a": Article("a", "T", "The port opened in 2007. It burned."),

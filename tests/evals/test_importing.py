@@ -15,7 +15,7 @@ from evals.importing import Format, Imported, import_gold, write_articles
 from index.article import Article
 from index.errors import GoldError
 from index.reading import read_file
-from rag.answer import Turn
+from rag.types import Turn
 
 CONTEXT = "The port opened in 2007. Dr. Holm paid. It burned in 2011."
 #          0                        25             40

@@ -25,7 +25,7 @@ from index.embedding import Embedder
 from index.errors import GoldError, ModelError, QuestionError, ReadError
 from index.search import Hit, Index
 from index.settings import Settings
-from rag.answer import Answer, Turn
+from rag.types import Answer, Turn
 from tests.evals.handmade import ARTICLES, QUESTIONS, Pipeline, opener
 
 ROOT = Path(__file__).parents[2]

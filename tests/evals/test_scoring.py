@@ -8,7 +8,7 @@ import pytest
 
 from evals.gold import GoldQuestion, GoldSentence, Kind
 from evals.scoring import LAYERS, METRICS, Scores, failure, score
-from rag.answer import Turn
+from rag.types import Turn
 from tests.evals.handmade import Words, question
 
 TEXT = "It is old. The bridge cost 14 million euros. It rained."

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from index.article import Article
-from rag.attribution import is_opinion, restore_bounds, restore_hedge, unattributed
+from rag.opinion import is_opinion, restore_bounds, restore_hedge, unattributed
 
 
 @pytest.mark.parametrize(

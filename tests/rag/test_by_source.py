@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from index.article import Article
 from prompts import Message
-from rag.answer import EvidenceSentence, Models, Support
+from rag.types import EvidenceSentence, Models, Support
 from rag.by_source import MOST_ARTICLES, BySource, positions
 from rag.disagreement import disagreements
 

@@ -8,7 +8,7 @@ import pytest
 
 from index.article import Article
 from index.relevance import Score, Scores, bundled
-from rag.answer import EvidenceSentence, Support
+from rag.types import EvidenceSentence, Support
 from rag.checking import Checked, _echoes, _without_addition, check
 from rag.nli import Entailment
 

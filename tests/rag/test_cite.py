@@ -4,7 +4,7 @@ import pytest
 
 from index.article import Article
 from index.splitting import split_sentences
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 from rag.cite import cite, read_markers
 
 TEXT = "Zero stands first.  One follows.\nTwo is third. Three is fourth. Four ends it \U0001f600."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from index.article import Article
-from rag.answer import EvidenceSentence, Turn
+from rag.types import EvidenceSentence, Turn
 from rag.clarify import Clarification, clarify
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from prompts import Message
-from rag.answer import Turn
+from rag.types import Turn
 from rag.conversation import refers_back, standalone, told
 
 HISTORY = [

@@ -7,7 +7,7 @@ import pytest
 
 from index.article import Article
 from index.relevance import Scores
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 from rag.decline import MOST_WHEN_DECLINED, THRESHOLD, Decision, answerable, decide, explain, says_so
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from index.article import Article
 from index.times import is_newer
-from rag.answer import Disagreement, DisagreementKind, EvidenceSentence
+from rag.types import Disagreement, DisagreementKind, EvidenceSentence
 from rag.disagreement import disagreements, in_words
 
 COST = "How much did the repair of the harbour bridge cost?"

@@ -10,7 +10,7 @@ import pytest
 from index.article import Article
 from index.search import Index
 from index.splitting import split_sentences
-from rag.answer import EvidenceSentence
+from rag.types import EvidenceSentence
 from rag.evidence import antecedents, select, shown, to_read
 
 ARTICLES = {

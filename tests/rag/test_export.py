@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from index.article import Article
 from index.times import TimeHint
-from rag.answer import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
+from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
 from rag.cite import cite
 from rag.disagreement import disagreements
 from rag.export import escaped

@@ -9,7 +9,7 @@ import pytest
 from index.embedding import Embedder
 from index.errors import ConfigError
 from index.settings import load_settings
-from rag.answer import Support
+from rag.types import Support
 from rag.nli import Entailment
 from rag.support import SUPPORTED, check
 

@@ -18,10 +18,10 @@ from index.filters import Filters
 from index.search import MAX_QUESTION
 from index.settings import Settings
 from prompts import Message
-from rag.answer import Answer, Support, Turn
+from rag.types import Answer, Support, Turn
 from rag.decline import DECLINED_TEXT
 from rag.models.llm import Usage
-from rag.pipeline import Answered, Assistant, EvidenceFound, TextAdded
+from rag.assistant import Answered, Assistant, EvidenceFound, TextAdded
 
 ARTICLES = {
     "gwadar": "---\ntitle: The port of Gwadar\nsource: Coast Weekly\npublished: 2024-05-01\n---\n"

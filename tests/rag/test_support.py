@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from index.article import Article
-from rag.answer import EvidenceSentence, Support
+from rag.types import EvidenceSentence, Support
 from rag.cite import cite
 from rag.support import PARTIAL, SUPPORTED, SURE, check, judged, supporting
 

@@ -14,7 +14,7 @@ from typing import Any
 from index.article import Article
 from index.errors import ModelError, UnknownArticle
 from index.ledger import ArticleRow
-from rag.answer import (
+from rag.types import (
     Answer,
     AnswerSentence,
     Citation,
@@ -25,7 +25,7 @@ from rag.answer import (
     Turn,
 )
 from rag.models.llm import Usage
-from rag.pipeline import Answered, Event, EvidenceFound, Queued, TextAdded
+from rag.assistant import Answered, Event, EvidenceFound, Queued, TextAdded
 from ui.site import listen, serve
 
 _FILLER = (

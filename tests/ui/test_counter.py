@@ -16,7 +16,7 @@ import pytest
 from index.errors import ModelError, QuestionError
 from index.filters import Filters
 from index.settings import Settings, load_settings
-from rag.pipeline import Assistant
+from rag.assistant import Assistant
 from tests.ui.fake_assistant import FakeAssistant
 from ui.counter import Counter, Question, answer_there
 

@@ -81,21 +81,9 @@ class AnswerSentence:
     probability: float = 0.0
 
 
-class DisagreementKind(StrEnum):
-    """What the values of a disagreement are."""
-
-    NUMBER = "number"
-    DATE = "date"
-    NAME = "name"
-    POLARITY = "polarity"
-
-
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What one article says where others say something else: `text` stands so in its sentence.
-
-    `number` is that sentence's in the evidence; `newer` says that the article is the newest of those compared.
-    """
+    """What one article says where another says something else: a sentence of it, and its number in the evidence."""
 
     text: str
     article: str
@@ -103,22 +91,17 @@ class Value:
     source: str
     published: str
     number: int
-    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Articles that say different things about one fact; the values by date, the oldest first.
+    """Articles that say different things on the question, the older one first; `update`: the later one replaces it."""
 
-    `update` marks a count that grows, told at different dates: the newer article replaces the older one.
-    """
-
-    kind: DisagreementKind
     values: tuple[Value, ...]
     update: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind.value, "update": self.update, "values": [asdict(value) for value in self.values]}
+        return {"update": self.update, "values": [asdict(value) for value in self.values]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +142,7 @@ class Answer:
     `disagreements` are the facts of the evidence that its articles tell differently.
     `read` are the numbers of the evidence sentences that the model got to read, none where it was not asked.
     `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
-    part of the answer, or not as it wrote them, see `rag.checking`. `clarifying`: the text is a question back.
+    part of the answer.
     """
 
     question: str
@@ -179,7 +162,6 @@ class Answer:
     disagreements: tuple[Disagreement, ...] = ()
     refusal: Refusal | None = None
     removed: tuple[str, ...] = ()
-    clarifying: bool = False
     read: tuple[int, ...] = ()
 
     @property
@@ -246,7 +228,6 @@ class Answer:
             if self.refusal
             else None,
             "removed": list(self.removed),
-            "clarifying": self.clarifying,
             "read": list(self.read),
         }
 
