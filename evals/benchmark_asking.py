@@ -35,9 +35,9 @@ from index.embedding import Embedder
 from index.errors import ModelError
 from index.search import Hit, Index
 from index.settings import Settings
-from rag.types import Answer, Models, Timings, Turn
-from rag.models.llm import Usage
 from rag.assistant import Assistant
+from rag.models.llm import Usage
+from rag.types import Answer, Models, Timings, Turn
 
 _DEPTH = 10  # different articles that a search goes down to
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,8 @@ from evals import benchmark_sets as sets
 from evals.benchmark_asking import Asked, Asking, by_search, over_corpus, over_passages, over_passages_or_pool
 from evals.benchmark_sets import POSITIONS, Claim, Half, Task, Tasks
 from evals.cache import digest
-from evals.calibration import page_sentences
 from evals.gold import BrokenRow, GoldSet
+from evals.kept_writing import KeptWriting
 from evals.metrics import RiskCoverage, area_under_roc, contains, risk_coverage
 from evals.obedience import obeyed
 from evals.peers import PEERS, Peer
@@ -31,10 +32,13 @@ from evals.run import about, recorded
 from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
 from index.errors import GoldError
-from rag import support
-from rag.types import Support
-from rag.nli import Entailment, named
-from rag.support import Verdict
+from index.relevance import bundled
+from index.splitting import split_sentences
+from rag import evidence
+from rag.assistant import SECOND_READING
+from rag.judge import Judge, Verdict
+from rag.models.llm import LLM
+from rag.types import EvidenceSentence, Support
 
 _RESAMPLES = 1_000
 _TIMES = {
@@ -283,7 +287,7 @@ def _mark_asking(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str
 
 def _asks_back(answer: Mapping[str, Any]) -> bool:
     """Whether it is marked as a question back, or ends as one."""
-    return bool(answer["clarifying"]) or _said(answer).rstrip(" \"'”’)").endswith("?")
+    return _said(answer).rstrip(" \"'”’)").endswith("?")
 
 
 def _mark_rgb(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str]:
@@ -347,7 +351,7 @@ def _judged(items: Iterable[Item]) -> list[tuple[float, float]]:
     pairs = [
         (float(item.answer["confidence"]), item.scores.get("right", item.scores.get("token_recall", math.nan)))
         for item in items
-        if item.answer is not None and not item.answer["declined"] and not item.answer["clarifying"]
+        if item.answer is not None and not item.answer["declined"]
     ]
     return [pair for pair in pairs if not math.isnan(pair[1])]
 
@@ -378,16 +382,16 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
     claims = sets.pick(found.claims, half, sample)
     if not claims:
         raise GoldError(f"{folder} has no claim in its half {half}.")
-    nli = named(asking.settings.nli)
     checked = []
-    for claim in claims:
-        checked.append(_checked(claim, nli, asking))
-        asking.progress("checking", len(checked), len(claims))
+    with closing(KeptWriting(asking.settings)) as llm:
+        for claim in claims:
+            checked.append(_checked(claim, llm, asking))
+            asking.progress("checking", len(checked), len(claims))
     return Measured(
         benchmark=benchmark,
         half=half,
         asked=len(checked),
-        model=nli.name if nli else "words",
+        model=llm.name,
         figures=claim_figures(checked),
         times=(_time("from claim to decision", [each.ms for each in checked]),),
         left_out={},
@@ -396,19 +400,24 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
     )
 
 
-def _checked(claim: Claim, nli: Entailment | None, asking: Asking) -> CheckedClaim:
-    key = digest([claim.text, claim.page.digest, asking.settings.nli, code_hash()])
+def _checked(claim: Claim, llm: KeptWriting, asking: Asking) -> CheckedClaim:
+    key = digest([claim.text, claim.page.digest, llm.name, code_hash()])
     if (kept := asking.cache.get(key)) is None:
-        verdict, ms = check_claim(claim, nli)
-        kept = {"decision": verdict.support.value, "probability": round(verdict.probability, 4), "ms": round(ms, 1)}
+        verdict, ms = check_claim(claim, llm)
+        kept = {"decision": verdict.support.value, "probability": round(verdict.yes, 4), "ms": round(ms, 1)}
         asking.cache.put(key, kept)
     return CheckedClaim(claim.row, claim.supported, Support(kept["decision"]), kept["probability"], kept["ms"])
 
 
-def check_claim(claim: Claim, nli: Entailment | None = None) -> tuple[Verdict, float]:
+def check_claim(claim: Claim, llm: LLM) -> tuple[Verdict, float]:
     """How far the sentences of its page carry a claim, and the milliseconds that it took from the page's text."""
     start = time.perf_counter()
-    verdict = support.check(claim.text, "", page_sentences(claim), nli=nli)
+    spans = split_sentences(claim.page.text)
+    page = [EvidenceSentence(0, claim.page, n, span.start, span.end, 0.0) for n, span in enumerate(spans)]
+    relevance = bundled().scores(claim.text, [e.text for e in page])
+    scored = [replace(e, score=float(logit)) for e, logit in zip(page, relevance, strict=True)]
+    ranked = [evidence.Ranked(e, None) for e in sorted(scored, key=lambda e: -e.score)]
+    verdict = Judge(llm).claim(claim.text, evidence.reading(ranked, llm.count, SECOND_READING))
     return verdict, (time.perf_counter() - start) * 1000
 
 

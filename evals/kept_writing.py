@@ -17,8 +17,9 @@ from evals.cache import JsonCache, digest
 from evals.record import code_hash, model_digest, package_version, plain_settings, sources
 from index.settings import Settings
 from prompts import Message
-from rag.types import Answer
 from rag.models.llm import LLM, Usage, Waiting
+from rag.reader import TOKENS
+from rag.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class _Call:
 
     first_word_ms: float
     total_ms: float
+    is_answer: bool
 
 
 class KeptWriting(LLM):
@@ -49,20 +51,27 @@ class KeptWriting(LLM):
         self._calls: list[_Call] = []
 
     def write(
-        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        stop: threading.Event | None = None,
+        *,
+        likely: bool = False,
+        begun: int | None = None,
     ) -> Generator[str | Waiting, None, Usage]:
         """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
         prompt = [[message.role, message.content] for message in messages]
-        key = digest([self._known, prompt, max_tokens])
-        if kept := _kept(self._cache.get(key)):
+        key = digest([self._known, prompt, max_tokens, likely])
+        is_answer = max_tokens == TOKENS
+        if kept := _kept(self._cache.get(key), is_answer):
             text, usage, call = kept
             self._calls.append(call)
             if text:
                 yield text
             return usage
-        self._calls.append(_Call(0.0, 0.0))  # holds the place: which text was an answer's is told by the order
+        self._calls.append(_Call(0.0, 0.0, is_answer))  # holds the place: what came before an answer counts for it
         start, first, text = time.perf_counter(), 0.0, ""
-        writing = super().write(messages, max_tokens, stop)
+        writing = super().write(messages, max_tokens, stop, likely=likely, begun=begun)
         try:
             while True:
                 try:
@@ -87,27 +96,27 @@ class KeptWriting(LLM):
         """
         self._calls.clear()
         answer = ask()
-        # The answer's own text is the last; the others make a follow-up standalone, before the search.
-        *earlier, own = self._calls if answer.read else [*self._calls, _Call(0.0, 0.0)]
-        before, took = sum(call.total_ms for call in earlier), answer.timings
+        own = max((n for n, call in enumerate(self._calls) if call.is_answer), default=len(self._calls))
+        before = sum(call.total_ms for call in self._calls[:own])
+        first = before + sum(call.first_word_ms for call in self._calls[own : own + 1])
+        took = answer.timings
         return replace(
             answer,
             timings=replace(
                 took,
-                retrieve_ms=took.retrieve_ms + before,
-                evidence_ms=took.evidence_ms + before,
-                first_word_ms=None if took.first_word_ms is None else took.first_word_ms + before + own.first_word_ms,
-                total_ms=took.total_ms + before + own.total_ms,
+                first_word_ms=None if took.first_word_ms is None else took.first_word_ms + first,
+                total_ms=took.total_ms + sum(call.total_ms for call in self._calls),
             ),
         )
 
 
-def _kept(value: dict[str, Any] | None) -> tuple[str, Usage, _Call] | None:
+def _kept(value: dict[str, Any] | None, is_answer: bool) -> tuple[str, Usage, _Call] | None:
     """What is kept of a text; None for nothing, or for a file of another make."""
     if value is None:
         return None
     try:
-        return value["text"], Usage(**value["usage"]), _Call(value["first_word_ms"], value["total_ms"])
+        usage = value["usage"] | {"likely": tuple(value["usage"]["likely"])}
+        return value["text"], Usage(**usage), _Call(value["first_word_ms"], value["total_ms"], is_answer)
     except (KeyError, TypeError):
         return None
 

@@ -13,8 +13,8 @@ from typing import Any
 from evals.record import Record
 from evals.wording import amount
 from index.errors import GoldError
-from rag.types import Support
 from rag.export import described, escaped
+from rag.types import Support
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ import rag
 from evals.scoring import METRICS
 from evals.statistics import Share, median, share
 from index.errors import GoldError
-from index.settings import Settings
+from index.settings import BUNDLED_MODEL, Settings
+from rag.models import adapter
 from rag.models.files import QWEN_1_5B, prepare
 
 SCHEMA = "dateline-run/1"
@@ -351,6 +352,8 @@ def model_digest(settings: Settings) -> str:
         return ""
     if settings.model == QWEN_1_5B.name:
         return QWEN_1_5B.sha256  # verified whenever it is loaded
+    if settings.model == BUNDLED_MODEL:
+        return f"{QWEN_1_5B.sha256} + {adapter.digest()}"
     with prepare(settings).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -26,12 +26,13 @@ from evals.run import Progress, choose, indexed, silent
 from evals.statistics import Share, bootstrap_interval, paired_bootstrap, percentile, permutation
 from index.errors import GoldError
 from index.ranking import WEIGHTS, Weights
+from index.relevance import bundled
 from index.search import Index
 from index.settings import Settings
 from rag import evidence
-from rag.types import EvidenceSentence
 from rag.evidence import TokenCounter
 from rag.models.tokens import count_o200k
+from rag.types import EvidenceSentence
 
 SCHEMA = "dateline-retrieval/1"
 DEPTH = 10  # different articles that a ranking is looked at
@@ -313,8 +314,7 @@ def _row(system: System, rankings: Sequence[Ranking], questions: Sequence[GoldQu
 def _evidence(index: Index, question: GoldQuestion, count: TokenCounter, budget: int) -> dict[str, float]:
     """What Dateline would give an LLM to read: its tokens, and what it holds of the gold."""
     hits = index.search(question.question, evidence.HITS, asked=question.asked)
-    vector = index.embedder.query(question.question)
-    found = evidence.select(question.question, vector, hits, index, count, budget)
+    found = evidence.reading(evidence.pool(question.question, hits, index, bundled().scores), count, budget)
     texts = [sentence.text for sentence in found]
     scores = {"evidence_tokens": float(sum(count(texts)))}
     if question.answers or question.must:

@@ -33,8 +33,8 @@ from index.ingest import Outcome
 from index.reading import ReadProblem, find_files
 from index.search import Hit, Index
 from index.settings import Settings
-from rag.types import Answer, Turn
 from rag.assistant import Assistant
+from rag.types import Answer, Turn
 
 RANKED = 50  # chunks that a record keeps, enough for ten articles of a ranking
 _FORMAT = 1  # of a cached answer; to be raised with every change of what `_told` keeps

@@ -29,8 +29,8 @@ from index.errors import ConfigError
 from index.reading import find_files, read_file
 from index.search import Index
 from index.settings import Settings, load_settings
-from rag.types import Answer
 from rag.assistant import Answered, Assistant, TextAdded
+from rag.types import Answer
 
 _HERE = Path(__file__).parent
 _CORPUS = _HERE.parent / "seeds" / "articles"

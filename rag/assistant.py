@@ -20,11 +20,11 @@ from index.settings import Settings
 from index.splitting import split_sentences
 from index.times import TimeHint, time_hint
 from rag import by_source, cite, decline, disagreement, evidence, reader
-from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings, Turn, full_text
 from rag.by_source import BySource
 from rag.judge import Checked, Judge
-from rag.models.llm import LLM, Stopped, Usage, Waiting, to_the_end, whole
+from rag.models.llm import LLM, Stopped, Usage, Waiting, whole
 from rag.question import standalone
+from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings, Turn, full_text
 
 # Tokens of evidence that a first and a second reading take; docs/reading.md has the table.
 FIRST_READING, SECOND_READING = 220, 460
@@ -224,7 +224,13 @@ class Assistant:
         return Found(question, alone, asked, time_hint(alone, asked), ranked)
 
     def _draft(
-        self, found: Found, read: tuple[EvidenceSentence, ...], clock: _Clock, stop: threading.Event | None, *, last: bool
+        self,
+        found: Found,
+        read: tuple[EvidenceSentence, ...],
+        clock: _Clock,
+        stop: threading.Event | None,
+        *,
+        last: bool,
     ) -> Generator[Queued | TextAdded, None, Draft]:
         """Read, and where there is something to write, write it and have it checked."""
         messages = reader.prompt(found.standalone, read, found.asked, trained=self.llm.is_trained)
@@ -293,7 +299,9 @@ class Assistant:
             invented_markers=_invented(draft),
             asked=found.asked,
             when=found.when,
-            disagreements=() if declined else disagreement.disagreements(found.standalone, draft.read, self._relation(stop)),
+            disagreements=()
+            if declined
+            else disagreement.disagreements(found.standalone, draft.read, self._relation(stop)),
             refusal=decline.explain(draft.text, [each.sentence for each in found.ranked]) if declined else None,
             removed=tuple(each.text for each in draft.marked) if declined else removed,
             read=tuple(e.number for e in draft.read),

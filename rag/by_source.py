@@ -9,6 +9,8 @@ from typing import Any
 from index.article import Article
 from index.times import is_newer
 from rag import cite
+from rag.evidence import Ranked, repeats
+from rag.opinion import is_opinion
 from rag.types import (
     AnswerSentence,
     Citation,
@@ -19,8 +21,6 @@ from rag.types import (
     full_text,
     sentence_json,
 )
-from rag.evidence import Ranked, repeats
-from rag.opinion import is_opinion
 
 MOST_ARTICLES = 6
 

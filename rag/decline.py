@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.splitting import sentence_texts
-from rag.types import EvidenceSentence, Refusal
 from rag.judge import Checked
 from rag.reader import says_none
+from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
 # Chosen on news-2024 and CLAPNQ's tuning half; docs/reading.md has the tables.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from index.times import day_in_words
-from rag.types import Disagreement, EvidenceSentence, Value
 from rag.judge import Relation
+from rag.types import Disagreement, EvidenceSentence, Value
 
 # Chosen on tuning halves; docs/reading.md has the table.
 SURE = 0.5  # the probability from which two sentences are shown as told differently

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
-from rag.opinion import is_opinion
 from rag.disagreement import heading, in_words
+from rag.opinion import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
 
 if TYPE_CHECKING:
     from rag.by_source import BySource, Position

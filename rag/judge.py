@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prompts import Message, render
-from rag.types import EvidenceSentence, Support
 from rag.evidence import shown
-from rag.models.llm import LLM, Usage, to_the_end
+from rag.models.llm import LLM, to_the_end
+from rag.types import EvidenceSentence, Support
 
 # Chosen on tuning halves; docs/reading.md has the tables.
 SUPPORTED = 0.5  # from this probability that all of a sentence is carried
 PARTIAL = 0.5  # from this probability that at least a part of it is
+
+
+CLAIM = "What do the articles say?"  # the question where there is none
 
 
 class Relation(StrEnum):
@@ -79,6 +82,10 @@ class Judge:
         told = self._told(asked, sentences + 1, stop, begun=len(read))
         verdicts = tuple(_verdict(at) for at in told)
         return Checked(verdicts[:-1], verdicts[-1])
+
+    def claim(self, claim: str, read: Sequence[EvidenceSentence], stop: threading.Event | None = None) -> Verdict:
+        """Whether sentences carry a claim that was written to no question."""
+        return self.check(render("read", evidence=shown(read), question=CLAIM, asked=""), claim, 1, stop).sentences[0]
 
     def relation(
         self, question: str, one: EvidenceSentence, other: EvidenceSentence, stop: threading.Event | None = None

@@ -25,7 +25,9 @@ def standalone(question: str, history: Sequence[Turn], write: Write) -> str:
     if not any(turn.role == "user" for turn in asked):
         return question
     said = "\n".join(map(_line, asked[-2 * _EXCHANGES :]))
-    rewritten = write(render("standalone", conversation=said, question=question), _TOKENS).strip().split("\n")[0].strip()
+    rewritten = (
+        write(render("standalone", conversation=said, question=question), _TOKENS).strip().split("\n")[0].strip()
+    )
     return rewritten if _is_rewrite(rewritten, question, said) else f"{question} ({said})"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prompts import Message, render
-from rag.types import EvidenceSentence
 from rag.evidence import shown
 from rag.models.llm import Usage
+from rag.types import EvidenceSentence
 
 NONE = "None of the articles says"  # how the reader begins where there is no answer, and only there
 MISSING = "The articles do not say"  # how it says which part of an answer is not there
@@ -26,7 +26,9 @@ def prompt(question: str, read: Sequence[EvidenceSentence], asked: str, *, train
 
 def none(usage: Usage) -> float:
     """The probability (0…1) with which a text begins by saying that there is no answer."""
-    return sum(share for word, share in usage.likely[0].items() if NONE.startswith(word) and word) if usage.likely else 0.0
+    return (
+        sum(share for word, share in usage.likely[0].items() if NONE.startswith(word) and word) if usage.likely else 0.0
+    )
 
 
 def says_none(text: str) -> bool:

@@ -56,8 +56,8 @@ def answer_here(assistant: Assistant, asked: Question, stop: threading.Event, qu
         queued: told how many are to be answered before.
         progress: told how many articles are read, in an answer by source.
     """
-    from rag.types import Turn
     from rag.assistant import Answered, Queued
+    from rag.types import Turn
     from ui.terminal import Form, present
 
     form = Form(asked.form)

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 from index.article import Article
 from index.ledger import ArticleRow
 from index.times import day_in_words
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
-from rag.opinion import is_opinion
 from rag.disagreement import heading, in_words
+from rag.opinion import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
 
 SHELF_ROWS = 400
 NEAREST = 5

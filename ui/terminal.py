@@ -12,10 +12,10 @@ from enum import StrEnum
 import click
 
 from index.console import safe, source_line
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, Support
-from rag.opinion import is_opinion
 from rag.by_source import BySource
 from rag.disagreement import heading, in_words
+from rag.opinion import is_opinion
+from rag.types import Answer, AnswerSentence, Citation, Disagreement, Support
 
 
 class Form(StrEnum):

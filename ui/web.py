@@ -19,8 +19,8 @@ from gradio.blocks import Block
 
 from index.errors import DatelineError, UnknownArticle
 from index.search import MAX_QUESTION
-from rag.types import EvidenceSentence, Turn
 from rag.assistant import Answered, Assistant, Event, EvidenceFound, Queued, TextAdded
+from rag.types import EvidenceSentence, Turn
 from ui import render
 from ui.writing import Desk, Writing
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from queue import Empty, SimpleQueue
 
-from rag.types import Turn
 from rag.assistant import Assistant, Event, TextAdded
+from rag.types import Turn
 
 BEAT_S = 0.05
 

@@ -178,13 +178,17 @@ class _Reader:
             if not written.cites and not written.text.startswith(NOT_THERE):
                 raise self.fail(f"{head[1]}: `A {written.text[:40]}…` rests on no sentence")
             if written.cites and place == 0 and written.text.startswith(NOT_THERE):
-                raise self.fail(f"{head[1]}: `{NOT_THERE} …` rests on no sentence; put what they do say into a line of its own")
+                raise self.fail(
+                    f"{head[1]}: `{NOT_THERE} …` rests on no sentence; put what they do say into a line of its own"
+                )
         foils = []
         for text in parts["F"]:
             label, _, said = text.partition("|")
             words = label.split()
             if len(words) != 2 or words[0] not in VERDICTS:
-                raise self.fail(f"{head[1]}: a foil is `F verdict kind | text [ids]`; the verdicts are {', '.join(VERDICTS)}")
+                raise self.fail(
+                    f"{head[1]}: a foil is `F verdict kind | text [ids]`; the verdicts are {', '.join(VERDICTS)}"
+                )
             foils.append(Foil(words[0], words[1], self.written(said.strip())))
         history = []
         for turn in parts.get("H", []):
@@ -269,7 +273,9 @@ def blind(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[str, ...]]
     path = folder / "blind" / f"{cluster.name}.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [[part.strip() for part in line.split("|")] for line in lines if line.startswith("q")]
-    return {row[0]: tuple(each for each in row[-1].replace(",", " ").split() if each in cluster.sentences) for row in rows}
+    return {
+        row[0]: tuple(each for each in row[-1].replace(",", " ").split() if each in cluster.sentences) for row in rows
+    }
 
 
 def _check(paths: list[Path]) -> int:
@@ -283,7 +289,9 @@ def _check(paths: list[Path]) -> int:
             continue
         kinds = Counter(question.kind for question in cluster.questions)
         words = [len(article.text.split()) for article in cluster.articles]
-        print(f"{path.name}: {len(words)} articles of {min(words)} to {max(words)} words, {len(cluster.questions)} questions, {len(cluster.pairs)} pairs")
+        print(
+            f"{path.name}: {len(words)} articles of {min(words)} to {max(words)} words, {len(cluster.questions)} questions, {len(cluster.pairs)} pairs"
+        )
         print("  " + ", ".join(f"{kind} {kinds[kind]}" for kind in KINDS))
     return failed
 
@@ -294,7 +302,9 @@ def _blind(paths: list[Path]) -> int:
         cluster = read(path)
         print(f"# {cluster.name}: {cluster.subject}")
         for article in cluster.articles:
-            print(f"\n## {article.letter} | {article.title} | {article.source} | {article.author} | {article.date} | {article.genre}")
+            print(
+                f"\n## {article.letter} | {article.title} | {article.source} | {article.author} | {article.date} | {article.genre}"
+            )
             for paragraph in article.paragraphs:
                 print("\n".join(f"{name} {text}" for name, text in paragraph) + "\n")
         for question in cluster.questions:

@@ -78,9 +78,7 @@ def _learned(text: str, first: float = 1.0) -> tuple[Part, ...]:
 
 def _verdicts(*words: str) -> tuple[Part, ...]:
     return tuple(
-        part
-        for place, word in enumerate(words)
-        for part in (Part((" " if place else "") + word, _VERDICT),)
+        part for place, word in enumerate(words) for part in (Part((" " if place else "") + word, _VERDICT),)
     ) + (Part("<|im_end|>\n", 1.0),)
 
 
@@ -142,7 +140,9 @@ class Corpus:
 class Builder:
     """Turns clusters into examples. What is drawn by lot depends on the question's name alone."""
 
-    def __init__(self, corpus: Corpus, splits: Mapping[str, str], blind: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    def __init__(
+        self, corpus: Corpus, splits: Mapping[str, str], blind: Mapping[str, Mapping[str, Sequence[str]]]
+    ) -> None:
         self._corpus = corpus
         self._splits = splits
         self._blind = blind  # cluster → question → ids that somebody else answered it from
@@ -188,9 +188,7 @@ class Builder:
         mentioned = sorted(question.gold | set(foil.said.cites))
         found = evidence.reading(pool, count, budget)
         found = in_order(shuffled(_with(found, corpus.of(cluster, mentioned), budget), lot))
-        numbers = {
-            sentence: e.number for sentence in mentioned for e in corpus.covered(cluster, sentence, found)
-        }
+        numbers = {sentence: e.number for sentence in mentioned for e in corpus.covered(cluster, sentence, found)}
         lines = [
             refusal(question.asks) if line.text.startswith(NOT_THERE) and not line.cites and not place and not question.answerable
             else numbered(line, numbers)
@@ -229,12 +227,20 @@ class Builder:
         own = [each for each in pool if each.sentence.article.id == f"{cluster.name}-{letter}"]
         needed = corpus.of(cluster, sorted({cite for line in lines for cite in line.cites}))
         found = in_order(shuffled(_with(evidence.reading(own, count, SMALL), needed, SMALL), lot))
-        numbers = {cite: e.number for line in lines for cite in line.cites for e in corpus.covered(cluster, cite, found)}
+        numbers = {
+            cite: e.number for line in lines for cite in line.cites for e in corpus.covered(cluster, cite, found)
+        }
         told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
         yield self._example(f"{name}/position", cluster, found, asked, question.day, told)
 
     def _example(
-        self, name: str, cluster: Cluster, found: Sequence[EvidenceSentence], question: str, day: str, told: Sequence[Part]
+        self,
+        name: str,
+        cluster: Cluster,
+        found: Sequence[EvidenceSentence],
+        question: str,
+        day: str,
+        told: Sequence[Part],
     ) -> Example:
         shown = prompts.render(
             "read", evidence=evidence.shown(found), question=question, asked=f" (asked on {day})" if day else ""
@@ -243,7 +249,9 @@ class Builder:
 
     def _rewriting(self, cluster: Cluster, question: Question) -> Example:
         name = f"{cluster.name}/{question.id}/standalone"
-        return rewriting(name, self._splits[cluster.name], question.history, question.text, "question", question.standalone)
+        return rewriting(
+            name, self._splits[cluster.name], question.history, question.text, "question", question.standalone
+        )
 
     def _summaries(self, cluster: Cluster, summaries: Mapping[str, Sequence[Written]]) -> Iterator[Example]:
         """Each article summarised from itself, and all of them from their beginnings."""
@@ -259,7 +267,10 @@ class Builder:
                 question = f"Summarise the article “{articles[0].title}”."
             found = in_order(shuffled(_with(self._corpus.of(cluster, rest), needed, LARGE), lot))
             numbers = {
-                cite: e.number for line in lines for cite in line.cites for e in self._corpus.covered(cluster, cite, found)
+                cite: e.number
+                for line in lines
+                for cite in line.cites
+                for e in self._corpus.covered(cluster, cite, found)
             }
             told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
             told += check(["yes"] * len(lines) + ["yes"])
@@ -302,9 +313,7 @@ def in_order(found: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
     return tuple(replace(e, number=number) for number, e in enumerate(found, start=1))
 
 
-def _with(
-    found: Sequence[EvidenceSentence], needed: Sequence[EvidenceSentence], budget: int
-) -> list[EvidenceSentence]:
+def _with(found: Sequence[EvidenceSentence], needed: Sequence[EvidenceSentence], budget: int) -> list[EvidenceSentence]:
     """The found sentences and the needed ones; of the others the last go where it becomes too much."""
     places = _places(needed)
     kept = [e for e in found if (e.article.id, e.sentence) not in places]

@@ -42,7 +42,7 @@ class Examples:
 
     def batches(self, which: Sequence[int], most: int, shuffle: random.Random | None) -> Iterator[list[int]]:
         """Examples of about the same length together, at most so many tokens with their padding."""
-        order = sorted(which, key=lambda n: (self.lengths[n] + (shuffle.random() * 24 if shuffle else 0)))
+        order = sorted(which, key=lambda n: self.lengths[n] + (shuffle.random() * 24 if shuffle else 0))
         batches: list[list[int]] = [[]]
         for n in order:
             if (len(batches[-1]) + 1) * int(self.lengths[n]) > most and batches[-1]:

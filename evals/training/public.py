@@ -9,14 +9,23 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import prompts
 from evals.benchmark_sets import Half, half_of
 from evals.training.examples import (
-    FIRST_WORD, LARGE, NONE, SMALL, Example, Part, check, count, in_order, opened, shuffled,
+    FIRST_WORD,
+    LARGE,
+    NONE,
+    SMALL,
+    Example,
+    Part,
+    check,
+    count,
+    in_order,
+    opened,
+    shuffled,
 )  # fmt: skip
 from index.article import Article
 from index.embedding import Embedder
@@ -25,9 +34,9 @@ from index.relevance import bundled
 from index.search import Index
 from index.splitting import split_sentences
 from rag import evidence
+from rag.judge import CLAIM
 from rag.types import EvidenceSentence
 
-CLAIM = "What do the articles say?"  # the question where a pair brings none
 _WICE = {"supported": "yes", "partially_supported": "part", "not_supported": "no"}
 
 

@@ -34,7 +34,9 @@ def merge(base: Path, merged: Path, progress: Callable[[int, int], None] = lambd
     import gguf  # 0.2 s, and only at set-up
     import numpy as np
 
-    change = {tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in gguf.GGUFReader(ADAPTER).tensors}
+    change = {
+        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in gguf.GGUFReader(ADAPTER).tensors
+    }
     reader = gguf.GGUFReader(base)
     partial = merged.with_suffix(".part")
     writer = gguf.GGUFWriter(partial, str(reader.fields["general.architecture"].contents()))
