@@ -7,7 +7,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import prompts
 from index.article import Article
@@ -84,7 +84,7 @@ class Draft:
     text: str = ""
     marked: tuple[cite.MarkedSentence, ...] = ()
     checked: Checked | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def decision(self) -> decline.Decision:
