@@ -30,7 +30,6 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "condense": frozenset({"conversation", "question"}),
     "draft": frozenset({"title", "passage"}),
     "judge": frozenset({"question", "accepted", "answer"}),
-    "position": frozenset({"article", "question"}),
     "read": frozenset({"evidence", "question", "asked"}),
     "standalone": frozenset({"conversation", "question"}),
 }

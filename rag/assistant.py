@@ -19,15 +19,18 @@ from index.search import Index, checked
 from index.settings import Settings
 from index.splitting import split_sentences
 from index.times import TimeHint, time_hint
-from rag import by_source, cite, decline, disagreement, evidence, reader
+from rag import by_source, cite, decline, disagreement, evidence, listing, reader
 from rag.by_source import BySource
 from rag.judge import Checked, Judge
 from rag.models.llm import LLM, Stopped, Usage, Waiting, whole
-from rag.question import standalone
-from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Support, Timings, Turn, full_text
+from rag.question import meant
+from rag.types import LINES, Answer, AnswerSentence, EvidenceSentence, Kind, Models, Support, Timings, Turn, full_text
 
 # Tokens of evidence that a first and a second reading take; docs/reading.md has the table.
 FIRST_READING, SECOND_READING = 220, 460
+HITS_OF = {Kind.QUESTION: evidence.HITS, Kind.SUMMARY: evidence.HITS, Kind.OVERVIEW: 1, Kind.LIST: 60}  # chunks
+_OVERVIEW = 8  # articles whose beginnings stand for all
+_OPENING = 3  # sentences of an article's beginning that a summary starts from
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,10 @@ class Found:
     question: str
     standalone: str
     asked: str
-    when: TimeHint | None
-    ranked: tuple[evidence.Ranked, ...]
+    when: TimeHint | None = None
+    ranked: tuple[evidence.Ranked, ...] = ()
+    kind: Kind = Kind.QUESTION
+    listed: tuple[Article, ...] = ()  # of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +193,12 @@ class Assistant:
         clock = _Clock()
         found = self.find(question, history=history, asked=asked, filters=filters, stop=stop)
         clock.mark("retrieve")
+        if found.kind in LINES:
+            clock.mark("evidence")
+            yield Answered(self._unread(found, clock))
+            return
         drafts: list[Draft] = []
-        for budget in (FIRST_READING, SECOND_READING):
+        for budget in (FIRST_READING, SECOND_READING) if found.kind is Kind.QUESTION else (SECOND_READING,):
             read = evidence.reading(found.ranked, self.llm.count, budget)
             if drafts and len(read) == len(drafts[-1].read):
                 break  # there is no more
@@ -212,16 +221,55 @@ class Assistant:
     ) -> Found:
         """Everything up to the evidence; arguments and errors as for `ask`."""
         question = checked(question)
-        alone = standalone(question, history, functools.partial(self._text, stop=stop))
-        hits = self.index.search(alone, evidence.HITS, asked=asked, filters=filters)
+        write = functools.partial(self._text, stop=stop)
+        meaning = meant(question, history, write, self.index.embedder, trained=self.llm.is_trained)
+        kind, alone = meaning.kind, meaning.question
+        if kind in (Kind.TALK, Kind.ABILITY):
+            return Found(question, question, asked, kind=kind)
+        hits = self.index.search(alone, HITS_OF[kind], asked=asked, filters=filters)
         if not hits and filters:
             raise QuestionError(f"No article fits the filters ({filters}). `dateline index list` shows what there is.")
         if not hits:
             raise StoreError(
                 f"There are no articles in {self.settings.home} yet. Add some: `dateline index add FILE_OR_FOLDER`."
             )
-        ranked = evidence.pool(alone, hits, self.index, self.relevance.scores)
-        return Found(question, alone, asked, time_hint(alone, asked), ranked)
+        when = time_hint(alone, asked)
+        if kind is Kind.LIST:
+            articles = listing.listed(alone, self.index, hits, self.relevance.scores, asked)
+            return Found(question, alone, asked, when, kind=kind, listed=tuple(articles))
+        if kind is Kind.OVERVIEW:
+            return Found(question, alone, asked, when, self._overview(), kind)
+        ranked = evidence.pool(alone, hits[: evidence.HITS], self.index, self.relevance.scores)
+        if kind is Kind.SUMMARY and ranked:
+            ranked = (*evidence.openings([ranked[0].sentence.article], _OPENING), *ranked)
+        return Found(question, alone, asked, when, ranked, kind)
+
+    def _overview(self) -> tuple[evidence.Ranked, ...]:
+        """The beginnings of some articles, spread evenly over all of them by date."""
+        rows = self.index.articles()
+        chosen = rows[:: max(1, -(-len(rows) // _OVERVIEW))]
+        return evidence.openings([self.index.article(row.id) for row in chosen], 2)
+
+    def _unread(self, found: Found, clock: _Clock) -> Answer:
+        """What is answered without reading: a list of articles, and what is no question to them."""
+        sentences = listing.sentences(found.listed)
+        return Answer(
+            question=found.question,
+            standalone=found.standalone,
+            text=listing.SAYS.get(found.kind) or listing.text(found.listed),
+            sentences=sentences,
+            declined=False,
+            confidence=1.0,
+            evidence=listing.found(found.listed),
+            timings=clock.timings(),
+            usage=Usage(),
+            models=Models(self.llm.name, self.index.embedder.fingerprint),
+            prompt=prompts.version(),
+            invented_markers=0,
+            asked=found.asked,
+            when=found.when,
+            kind=found.kind,
+        )
 
     def _draft(
         self,
@@ -305,6 +353,7 @@ class Assistant:
             refusal=decline.explain(draft.text, [each.sentence for each in found.ranked]) if declined else None,
             removed=tuple(each.text for each in draft.marked) if declined else removed,
             read=tuple(e.number for e in draft.read),
+            kind=found.kind,
         )
 
     def _relation(self, stop: threading.Event | None) -> disagreement.Relate:

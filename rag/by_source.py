@@ -92,11 +92,6 @@ class BySource:
             "prompt": self.prompt,
         }
 
-    def to_markdown(self) -> str:
-        from rag.export import by_source_markdown  # it needs our types
-
-        return by_source_markdown(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Group:

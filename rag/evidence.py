@@ -19,6 +19,7 @@ from index.ledger import StoredSentences
 from index.ranking import firsts
 from index.relevance import Score
 from index.search import Hit, Index
+from index.splitting import split_sentences
 from index.words import content_stems, words
 from rag.types import EvidenceSentence
 
@@ -73,6 +74,18 @@ def pool(question: str, hits: Sequence[Hit], index: Index, relevance: Score) -> 
         for (before, own), logit in zip(pairs, logits, strict=True)
     ]
     return tuple(sorted(ranked, key=lambda each: -each.sentence.score))
+
+
+def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
+    """The first sentences of articles: the first of each, then the second of each, and so on."""
+    spans = [(article, split_sentences(article.text)[:sentences]) for article in articles]
+    found = [
+        EvidenceSentence(0, article, place, own[place].start, own[place].end, 0.0)
+        for place in range(sentences)
+        for article, own in spans
+        if place < len(own)
+    ]
+    return tuple(Ranked(e, None) for e in found)
 
 
 def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple[EvidenceSentence, ...]:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from rag.by_source import BySource, Position
 from rag.disagreement import heading, in_words
 from rag.opinion import is_opinion
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
-
-if TYPE_CHECKING:
-    from rag.by_source import BySource, Position
+from rag.types import LINES, Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Refusal, Support
 
 _NEAREST = 3  # passages that are shown with a declined answer
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -29,8 +26,12 @@ _DOUBT = {
 }
 
 
-def answer_markdown(answer: Answer) -> str:
-    """An answer with its footnotes; a declined one says so and lists the nearest passages."""
+def markdown(found: Answer | BySource) -> str:
+    """An answer, or each article's position, with footnotes; a declined answer says so and lists nearest passages."""
+    return _answer(found) if isinstance(found, Answer) else _by_source(found)
+
+
+def _answer(answer: Answer) -> str:
     blocks = [f"**{escaped(answer.question)}**"]
     if answer.when:
         blocks.append(f"*{escaped(answer.when_in_words())}*")
@@ -38,14 +39,19 @@ def answer_markdown(answer: Answer) -> str:
         nearest = sorted(answer.evidence, key=lambda e: -e.score)[:_NEAREST]
         blocks += [escaped(answer.text), *_refusal(answer.refusal)]
         blocks += ["The nearest passages:", _passages(nearest)] if nearest else []
+    elif answer.kind in LINES:
+        blocks += [
+            escaped(answer.text),
+            *(["\n".join(f"- {_sentences([s])}" for s in answer.sentences)] if answer.sentences else []),
+        ]
+        blocks += [_footnote(citation) for citation in answer.citations]
     else:
         blocks += [_sentences(answer.sentences), *_disagreements(answer.disagreements)]
         blocks += [_footnote(citation) for citation in answer.citations]
     return "\n\n".join(blocks) + "\n"
 
 
-def by_source_markdown(found: BySource) -> str:
-    """Each article's position under its name, with footnotes."""
+def _by_source(found: BySource) -> str:
     blocks = [f"**{escaped(found.question)}**", *(_position(position) for position in found.positions)]
     blocks += _disagreements(found.disagreements)
     blocks += [_footnote(citation) for citation in found.citations]

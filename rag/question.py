@@ -1,12 +1,15 @@
-"""A follow-up and the conversation before it → a question that stands alone."""
+"""What somebody types, and the conversation before it → what is meant: its kind, and a question that stands alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from index.words import content_words, words
+from index.embedding import Embedder
+from index.words import words
 from prompts import Write, render
-from rag.types import Turn
+from rag.models.plain import is_plain
+from rag.types import Kind, Turn
 
 _EXCHANGES = 3  # that a follow-up is told with: the last ones
 _TURN = 400  # characters of one turn that are told
@@ -14,28 +17,39 @@ _TOKENS = 80
 _MAX_GROWTH = 30  # words that a rewrite may add; more is an answer or a tale, not a question
 
 
-def standalone(question: str, history: Sequence[Turn], write: Write) -> str:
-    """The question with what it refers to filled in; as it is where there is no conversation.
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What is wanted, and the question in the language of the articles that says so by itself."""
+
+    kind: Kind
+    question: str
+
+
+def meant(typed: str, history: Sequence[Turn], write: Write, embedder: Embedder, *, trained: bool) -> Meant:
+    """What is meant by what is typed; a plain question without a conversation is taken as it is, without a call.
 
     Args:
         history: the conversation so far, oldest first; its end is told.
         write: the model: messages and the most tokens → text.
+        embedder: the one in use.
+        trained: whether the model was trained to tell kinds; another is asked only for what a follow-up refers to.
     """
-    asked = [turn for turn in history if turn.content.strip()]
-    if not any(turn.role == "user" for turn in asked):
-        return question
-    said = "\n".join(map(_line, asked[-2 * _EXCHANGES :]))
-    rewritten = (
-        write(render("standalone", conversation=said, question=question), _TOKENS).strip().split("\n")[0].strip()
-    )
-    return rewritten if _is_rewrite(rewritten, question, said) else f"{question} ({said})"
+    turns = [turn for turn in history if turn.content.strip()]
+    followed = any(turn.role == "user" for turn in turns)
+    as_it_is = Meant(Kind.QUESTION, typed)
+    if not followed and (not trained or is_plain(typed, embedder)):
+        return as_it_is
+    said = "\n".join(map(_line, turns[-2 * _EXCHANGES :]))
+    prompt = render("standalone" if trained else "condense", conversation=said, question=typed)
+    written = write(prompt, _TOKENS).strip().partition("\n")[0]
+    kind, _, question = written.partition(":") if trained else (Kind.QUESTION, "", written)
+    question = question.strip()
+    if kind not in set(Kind) or len(words(question)) > len(words(typed)) + _MAX_GROWTH:
+        return as_it_is
+    if kind in (Kind.TALK, Kind.ABILITY):
+        return Meant(Kind(kind), typed)
+    return Meant(Kind(kind), question) if words(question) else as_it_is
 
 
 def _line(turn: Turn) -> str:
     return f"{'Question' if turn.role == 'user' else 'Answer'}: {' '.join(turn.content.split())[:_TURN]}"
-
-
-def _is_rewrite(rewritten: str, question: str, said: str) -> bool:
-    """Whether the rewrite is a question of about that length that took its words from question and conversation."""
-    added, known = set(content_words(rewritten)), {*content_words(question), *content_words(said)}
-    return 0 < len(words(rewritten)) <= len(words(question)) + _MAX_GROWTH and 2 * len(added & known) > len(added)

@@ -23,6 +23,20 @@ class Support(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+class Kind(StrEnum):
+    """What is wanted."""
+
+    QUESTION = "question"
+    OVERVIEW = "overview"  # of the whole collection
+    SUMMARY = "summary"  # of an article, or of what is said on a matter
+    LIST = "list"  # of articles
+    TALK = "talk"  # nothing that articles could say
+    ABILITY = "ability"  # what the assistant is and can do
+
+
+LINES = frozenset({Kind.LIST, Kind.TALK, Kind.ABILITY})  # answered without reading: a text, and a line an article
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One earlier message of the conversation; `role` is user or assistant."""
@@ -140,6 +154,7 @@ class Answer:
     `asked` is the ISO date of the question, "" where it is not known; `when` holds the days that the question was taken
     to mean, if it says when.
     `disagreements` are the facts of the evidence that its articles tell differently.
+    `kind` is what was wanted: small talk has a text and no sentences, a list a sentence for each article.
     `read` are the numbers of the evidence sentences that the model got to read, none where it was not asked.
     `refusal` says why a declined question was declined. `removed` are sentences that the model wrote and that are no
     part of the answer.
@@ -163,6 +178,7 @@ class Answer:
     refusal: Refusal | None = None
     removed: tuple[str, ...] = ()
     read: tuple[int, ...] = ()
+    kind: Kind = Kind.QUESTION
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -229,13 +245,8 @@ class Answer:
             else None,
             "removed": list(self.removed),
             "read": list(self.read),
+            "kind": self.kind.value,
         }
-
-    def to_markdown(self) -> str:
-        """The answer as Markdown, its citations as footnotes; texts of articles are escaped."""
-        from rag.export import answer_markdown  # it needs our types
-
-        return answer_markdown(self)
 
 
 def sentence_json(sentence: AnswerSentence) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from index.ledger import ArticleRow
 from index.times import day_in_words
 from rag.disagreement import heading, in_words
 from rag.opinion import is_opinion
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
+from rag.types import LINES, Answer, AnswerSentence, Citation, Disagreement, EvidenceSentence, Support
 
 SHELF_ROWS = 400
 NEAREST = 5
@@ -68,7 +68,7 @@ def streaming_html(text: str, evidence: Sequence[EvidenceSentence]) -> str:
 
 def answer_html(answer: Answer) -> str:
     """A finished answer: its sentences, what each rests on, and what it took."""
-    body = _declined(answer) if answer.declined else _supported(answer)
+    body = _declined(answer) if answer.declined else _lines(answer) if answer.kind in LINES else _supported(answer)
     kind = "answer declined" if answer.declined else "answer"
     return f'<div class="{kind}">{body}{_figures(answer)}</div>'
 
@@ -156,6 +156,13 @@ def shelf_html(rows: Sequence[ArticleRow]) -> str:
 def _supported(answer: Answer) -> str:
     said = f'{_when(answer)}<div class="words">{_sentences(answer)}</div>'
     return f"{said}{_differences(answer.disagreements)}{_sources(_citations(answer.sentences))}{_found(answer)}"
+
+
+def _lines(answer: Answer) -> str:
+    """What was answered without reading: a text, and a line for each article of a list."""
+    items = "".join(f"<li>{_sentence(sentence)}</li>" for sentence in answer.sentences)
+    listed = f"<ul>{items}</ul>" if items else ""
+    return f'<div class="words">{_text(answer.text)}{listed}</div>{_sources(_citations(answer.sentences))}'
 
 
 def _differences(disagreements: Sequence[Disagreement]) -> str:

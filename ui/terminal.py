@@ -14,8 +14,9 @@ import click
 from index.console import safe, source_line
 from rag.by_source import BySource
 from rag.disagreement import heading, in_words
+from rag.export import markdown
 from rag.opinion import is_opinion
-from rag.types import Answer, AnswerSentence, Citation, Disagreement, Support
+from rag.types import LINES, Answer, AnswerSentence, Citation, Disagreement, Support
 
 
 class Form(StrEnum):
@@ -31,7 +32,7 @@ def present(answer: Answer | BySource, form: Form) -> str:
     if form is Form.JSON:
         return json.dumps(answer.to_json(), ensure_ascii=False) + "\n"
     if form is Form.MARKDOWN:
-        return answer.to_markdown()
+        return markdown(answer)
     lines = _positions(answer) if isinstance(answer, BySource) else _answer(answer)
     return "".join(f"{line}\n" for line in lines)
 
@@ -43,11 +44,14 @@ def _answer(answer: Answer) -> Iterator[str]:
     if answer.declined:
         yield from _declined(answer)
         return
+    if answer.kind in LINES:
+        yield safe(answer.text)
     for sentence in answer.sentences:
         yield _sentence(sentence)
     yield from _disagreements(answer.disagreements)
-    yield ""
-    yield from _quotations(answer.citations)
+    if answer.citations:
+        yield ""
+        yield from _quotations(answer.citations)
 
 
 def _declined(answer: Answer) -> Iterator[str]:

@@ -1,0 +1,77 @@
+"""Articles as a list, by their titles, sources and dates; and the one line that answers small talk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from index.article import Article
+from index.relevance import Score
+from index.search import Hit, Index
+from index.splitting import split_sentences
+from index.times import day_in_words, time_hint
+from rag import cite
+from rag.types import AnswerSentence, EvidenceSentence, Kind, Support
+
+MOST = 20  # articles of a list
+
+# A passage of an article that is about the matter has at least this relevance, a logit: the cross-encoder's even odds.
+_ABOUT = 0.0
+
+SAYS = {
+    Kind.TALK: "Ask me something about the articles, and I will answer from them.",
+    Kind.ABILITY: "I answer questions from the articles in this collection, show the sentences that each answer rests "
+    "on, compare what the sources say, summarise and list articles, and say so when the articles do not say.",
+}
+
+
+def listed(question: str, index: Index, hits: Sequence[Hit], relevance: Score, asked: str) -> list[Article]:
+    """The articles that a list is of: those on its matter, or of the source, author or time that it names; the newest
+    first.
+
+    Args:
+        hits: what the search finds for the question.
+        relevance: as `index.relevance.Relevance.scores`.
+        asked: the ISO date of the question, "" where it is not known.
+    """
+    rows = index.articles()
+    asks = question.casefold()
+    named = {row.id for row in rows if any(name and name.casefold() in asks for name in (row.source, row.author))}
+    hint = time_hint(question, asked)
+    if hint and hint.first and hint.last:
+        first, last = hint.first.isoformat(), hint.last.isoformat()
+        dated = {row.id for row in rows if first <= row.published <= f"{last}~"}
+        named = named & dated if named else dated
+    if not named:
+        scores = relevance(question, [f"{hit.article.title}. {hit.text}" for hit in hits])
+        named = {hit.article.id for hit, score in zip(hits, scores, strict=True) if score >= _ABOUT}
+    wanted = named or {row.id for row in rows}
+    return [index.article(row.id) for row in rows if row.id in wanted]
+
+
+def sentences(articles: Sequence[Article]) -> tuple[AnswerSentence, ...]:
+    """A line for each article, which its first sentence stands for."""
+    number = cite.numbering()
+    lines = []
+    for article in articles[:MOST]:
+        about = ", ".join(part for part in (article.source, day_in_words(article.published)) if part)
+        first = split_sentences(article.text)[:1]
+        found = [EvidenceSentence(1, article, 0, span.start, span.end, 0.0) for span in first]
+        citations = tuple(number(each) for each in cite.cite([(1,)], found)[0])
+        text = f"“{article.title or article.id}”" + (f" ({about})" if about else "") + "."
+        lines.append(AnswerSentence(text, citations, Support.SUPPORTED, 1.0))
+    return tuple(lines)
+
+
+def text(articles: Sequence[Article]) -> str:
+    """What stands before the lines: how many there are."""
+    return f"{len(articles)} article{'' if len(articles) == 1 else 's'}" + (
+        f", of which the newest {MOST}:" if len(articles) > MOST else ":"
+    )
+
+
+def found(articles: Sequence[Article]) -> tuple[EvidenceSentence, ...]:
+    """The evidence of a list: the first sentence of each article."""
+    spans = [(article, split_sentences(article.text)[:1]) for article in articles[:MOST]]
+    openings = [EvidenceSentence(0, a, 0, s.start, s.end, 0.0) for a, of_article in spans for s in of_article]
+    return tuple(replace(each, number=number) for number, each in enumerate(openings, start=1))
