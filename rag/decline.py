@@ -25,17 +25,17 @@ class Decision:
     confidence: float
 
 
-def decide(text: str, none: float, checked: Checked | None) -> Decision:
+def decide(none: float, checked: Checked | None) -> Decision:
     """Decide from the probability that there is no answer, and from the judge's verdict on the one that was written.
 
     Args:
         checked: None where nothing was written.
     """
-    if checked is None or says_none(text):
+    if checked is None:
         return Decision(True, min(1 - none, 0.5))
     answered = checked.answer.yes + checked.answer.part
     confidence = (1 - none) * (checked.answer.yes + checked.answer.part / 2)
-    return Decision(none >= NONE_FROM or answered < ANSWERED_FROM, confidence)
+    return Decision(answered < ANSWERED_FROM, confidence)
 
 
 def explain(text: str, evidence: Sequence[EvidenceSentence]) -> Refusal:

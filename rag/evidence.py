@@ -76,6 +76,16 @@ def pool(question: str, hits: Sequence[Hit], index: Index, relevance: Score) -> 
     return tuple(sorted(ranked, key=lambda each: -each.sentence.score))
 
 
+def spread(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
+    """The best sentence of each article, then the second of each, and so on, for what compares the articles."""
+    seen: Counter[str] = Counter()
+    places = []
+    for each in ranked:
+        places.append(seen[each.sentence.article.id])
+        seen[each.sentence.article.id] += 1
+    return tuple(each for _, each in sorted(zip(places, ranked, strict=True), key=lambda pair: pair[0]))
+
+
 def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
     """The first sentences of articles: the first of each, then the second of each, and so on."""
     spans = [(article, split_sentences(article.text)[:sentences]) for article in articles]

@@ -9,7 +9,7 @@ from index.article import Article
 from index.relevance import Score
 from index.search import Hit, Index
 from index.splitting import split_sentences
-from index.times import day_in_words, time_hint
+from index.times import TimeHint, day_in_words
 from rag import cite
 from rag.types import AnswerSentence, EvidenceSentence, Kind, Support
 
@@ -25,21 +25,20 @@ SAYS = {
 }
 
 
-def listed(question: str, index: Index, hits: Sequence[Hit], relevance: Score, asked: str) -> list[Article]:
+def listed(question: str, index: Index, hits: Sequence[Hit], relevance: Score, when: TimeHint | None) -> list[Article]:
     """The articles that a list is of: those on its matter, or of the source, author or time that it names; the newest
     first.
 
     Args:
         hits: what the search finds for the question.
         relevance: as `index.relevance.Relevance.scores`.
-        asked: the ISO date of the question, "" where it is not known.
+        when: the days that the question means.
     """
     rows = index.articles()
     asks = question.casefold()
     named = {row.id for row in rows if any(name and name.casefold() in asks for name in (row.source, row.author))}
-    hint = time_hint(question, asked)
-    if hint and hint.first and hint.last:
-        first, last = hint.first.isoformat(), hint.last.isoformat()
+    if when and when.first and when.last:
+        first, last = when.first.isoformat(), when.last.isoformat()
         dated = {row.id for row in rows if first <= row.published <= f"{last}~"}
         named = named & dated if named else dated
     if not named:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.embedding import Embedder
 from index.words import words
 from prompts import Write, render
-from rag.models.plain import is_plain
+from rag.models.asked import Asked
 from rag.types import Kind, Turn
 
 _EXCHANGES = 3  # that a follow-up is told with: the last ones
@@ -25,19 +24,19 @@ class Meant:
     question: str
 
 
-def meant(typed: str, history: Sequence[Turn], write: Write, embedder: Embedder, *, trained: bool) -> Meant:
+def meant(typed: str, history: Sequence[Turn], write: Write, looks: Asked, *, trained: bool) -> Meant:
     """What is meant by what is typed; a plain question without a conversation is taken as it is, without a call.
 
     Args:
         history: the conversation so far, oldest first; its end is told.
         write: the model: messages and the most tokens → text.
-        embedder: the one in use.
+        looks: what it looks like at first sight.
         trained: whether the model was trained to tell kinds; another is asked only for what a follow-up refers to.
     """
     turns = [turn for turn in history if turn.content.strip()]
     followed = any(turn.role == "user" for turn in turns)
     as_it_is = Meant(Kind.QUESTION, typed)
-    if not followed and (not trained or is_plain(typed, embedder)):
+    if not followed and (not trained or not looks.needs_telling):
         return as_it_is
     said = "\n".join(map(_line, turns[-2 * _EXCHANGES :]))
     prompt = render("standalone" if trained else "condense", conversation=said, question=typed)

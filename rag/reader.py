@@ -10,6 +10,7 @@ from rag.models.llm import Usage
 from rag.types import EvidenceSentence
 
 NONE = "None of the articles says"  # how the reader begins where there is no answer, and only there
+NONE_WORD = NONE.split()[0]  # one token
 MISSING = "The articles do not say"  # how it says which part of an answer is not there
 TOKENS = 220  # that an answer may have
 

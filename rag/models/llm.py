@@ -100,6 +100,7 @@ class LLM:
         *,
         likely: bool = False,
         begun: int | None = None,
+        without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         """Stream the answer to a prompt, piece by piece, and return its cost; before it begins, who is ahead.
 
@@ -108,12 +109,13 @@ class LLM:
         Args:
             likely: have the likeliest tokens told at every place; see `Usage.likely`.
             begun: so many of the messages were answered just now, and what follows goes on from there.
+            without: a token that the embedded model may not write.
 
         Raises:
             ModelError: too many wait, or the model gave no whole answer.
             Stopped: `stop` was set.
         """
-        return relay(lambda left: self._write(messages, max_tokens, left, likely, begun), stop)
+        return relay(lambda left: self._write(messages, max_tokens, left, likely, begun, without), stop)
 
     def _write(
         self,
@@ -122,6 +124,7 @@ class LLM:
         left: Callable[[], bool],
         likely: bool,
         begun: int | None,
+        without: str,
     ) -> Generator[str | Waiting, None, Usage]:
         if self._endpoint:
             return (yield from self._endpoint.write(messages, max_tokens, left=left, likely=likely))
@@ -138,7 +141,7 @@ class LLM:
             if waited:
                 yield Waiting(0)
             endpoint, read = self._have_read(server, turn, messages[:begun], left)
-            usage = yield from endpoint.write(messages, max_tokens, _fields(turn), left, likely=likely)
+            usage = yield from endpoint.write(messages, max_tokens, _fields(turn, without), left, likely=likely)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage
 
     def _have_read(
@@ -185,9 +188,10 @@ def to_the_end(writing: Generator[str | Waiting, None, Usage]) -> tuple[str, Usa
             text += piece
 
 
-def _fields(turn: Turn) -> dict[str, Any]:
+def _fields(turn: Turn, without: str = "") -> dict[str, Any]:
     """What a request to llama.cpp says besides; by telling its progress it notices between two batches who has left."""
-    return {"cache_prompt": True, "id_slot": turn.slot, "return_progress": True}
+    fields = {"cache_prompt": True, "id_slot": turn.slot, "return_progress": True}
+    return fields | ({"logit_bias": [[without, False]]} if without else {})
 
 
 def _digest(messages: Sequence[Message]) -> str:

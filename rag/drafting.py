@@ -1,0 +1,141 @@
+"""What was read → a draft: whether there is something to write, what is written, and the judge's verdict on it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+from prompts import Message
+from rag import cite, decline, reader
+from rag.judge import Checked, Judge
+from rag.models.llm import LLM, Usage, Waiting
+from rag.types import AnswerSentence, EvidenceSentence, Support
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The model is busy with others' questions; so many are to be answered before this one, 0 when its turn comes."""
+
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextAdded:
+    """A piece of the draft that the model writes, markers included; it is checked when it is whole."""
+
+    text: str
+
+
+Drafting = Generator[Queued | TextAdded, None, "Draft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was written from what was read, how probably there is nothing to write, and the judge's verdict on it."""
+
+    read: tuple[EvidenceSentence, ...]
+    none: float
+    text: str = ""
+    marked: tuple[cite.MarkedSentence, ...] = ()
+    checked: Checked | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def decision(self) -> decline.Decision:
+        """Whether it is an answer."""
+        return decline.decide(self.none, self.checked)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its sentences as they were written, without markers."""
+        return tuple(each.text for each in self.marked)
+
+    @property
+    def invented(self) -> int:
+        """How many markers point at nothing that was read."""
+        known = {e.number for e in self.read}
+        return sum(number not in known for each in self.marked for number in each.numbers)
+
+    def sentences(self) -> tuple[AnswerSentence, ...]:
+        """The sentences that may be shown, with what they rest on; none where nothing rests on anything."""
+        if self.checked is None:
+            return ()
+        cited = cite.cite([each.numbers for each in self.marked], self.read)
+        found = [
+            AnswerSentence(marked.text, citations, verdict.support, verdict.yes)
+            for marked, citations, verdict in zip(self.marked, cited, self.checked.sentences, strict=True)
+            if (citations or marked.text.startswith(reader.MISSING)) and verdict.support is not Support.UNSUPPORTED
+        ]
+        number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
+        shown = tuple(replace(each, citations=tuple(map(number, each.citations))) for each in found)
+        return shown if any(each.citations for each in shown) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drafter:
+    """Drafts by one model; any thread may use it."""
+
+    llm: LLM
+    judge: Judge
+
+    def draft(
+        self, question: str, read: tuple[EvidenceSentence, ...], asked: str, stop: threading.Event | None, *, last: bool
+    ) -> Drafting:
+        """Read, and where there is something to write, write it and have it checked.
+
+        Args:
+            last: whether what is missing is to be said, since no more will be read.
+
+        Raises:
+            ModelError: the model can't be used.
+            Stopped: `stop` was set.
+        """
+        if not read:
+            return Draft(read, 1.0)
+        messages = reader.prompt(question, read, asked, trained=self.llm.is_trained)
+        none, without = 0.0, ""
+        if self.llm.is_trained:  # its first word tells, before any is shown
+            _, first = yield from self._write(messages, 1, stop)
+            none = reader.none(first)
+            if none < decline.NONE_FROM:
+                without = reader.NONE_WORD
+            elif not last:
+                return Draft(read, none, usage=first)
+        text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
+        marked = tuple(cite.read_markers(text))
+        if reader.says_none(text) or not marked:
+            return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage)
+        return Draft(read, none, text, marked, self.judge.check(messages, text, len(marked), stop), usage)
+
+    def _write(
+        self, messages: Sequence[Message], tokens: int, stop: threading.Event | None, without: str = ""
+    ) -> Generator[Queued | TextAdded, None, tuple[str, Usage]]:
+        """What the model writes, as events; a single token is asked for its probability, and is no text."""
+        text, told = "", 0
+        writing = self.llm.write(messages, tokens, stop, likely=tokens == 1, without=without)
+        with contextlib.closing(writing):
+            while True:
+                try:
+                    piece = next(writing)
+                except StopIteration as end:
+                    return text, end.value
+                if isinstance(piece, Waiting):
+                    if piece.ahead != told:
+                        told = piece.ahead
+                        yield Queued(told)
+                    continue
+                text += piece
+                if tokens > 1:
+                    yield TextAdded(piece)
+
+
+def finished(drafting: Drafting) -> Draft:
+    """The draft, whatever is told meanwhile."""
+    while True:
+        try:
+            next(drafting)
+        except StopIteration as end:
+            draft: Draft = end.value
+            return draft
