@@ -13,11 +13,11 @@ from markdown_it import MarkdownIt
 
 from index.article import Article
 from index.times import TimeHint
-from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
 from rag.cite import cite
 from rag.disagreement import disagreements
 from rag.export import escaped
 from rag.models.llm import Usage
+from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "answer.schema.json"
 COST = "How much did the repair of the bridge cost?"
