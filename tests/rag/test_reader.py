@@ -37,7 +37,7 @@ def test_what_comes_before_the_evidence_is_the_same_for_every_question() -> None
     ("likely", "probability"),
     [
         ({"None": 0.75, "The": 0.25}, 0.75),
-        ({"None": 0.5, "N": 0.25, "The": 0.25}, 0.75),  # it may begin with a piece of the word
+        ({"No": 0.75, "N": 0.125, "None": 0.125}, 0.125),  # "No, it did not", "Noah"
         ({"none": 0.5, "Nonetheless": 0.25, "the": 0.25}, 0.0),
         ({"": 0.5, "The": 0.5}, 0.0),  # white space says nothing yet
         ({}, 0.0),
