@@ -18,11 +18,11 @@ from index.filters import Filters
 from index.search import MAX_QUESTION
 from index.settings import Settings
 from prompts import Message
-from rag import reader
+from rag import listing, reader
 from rag.assistant import Answered, Assistant, EvidenceFound, Queued, TextAdded
 from rag.decline import DECLINED_TEXT, NONE_FROM
 from rag.models.llm import Stopped, Usage, Waiting
-from rag.types import Answer, Support, Turn
+from rag.types import Answer, Kind, Support, Turn
 
 ARTICLES = {
     "gwadar": "---\ntitle: The port of Gwadar\nsource: Coast Weekly\npublished: 2024-05-01\n---\n"
@@ -474,13 +474,66 @@ def test_articles_that_are_removed_between_search_and_evidence_are_declined(
     assert (answer.declined, answer.evidence) == (True, ())
 
 
+BEFORE = [Turn("user", "What stands in the harbour of Gwadar?"), Turn("assistant", "Cranes.")]
+
+
 def test_a_follow_up_is_searched_for_and_answered_as_what_it_means(assistant: Assistant, model: Model) -> None:
-    model.rewritten = "Where did the cranes of Gwadar come from?"
-    history = [Turn("user", "What stands in the harbour of Gwadar?"), Turn("assistant", "Cranes.")]
-    answer = assistant.ask("Where did they come from?", history=history)
+    model.rewritten = "question: Where did the cranes of Gwadar come from?"
+    answer = assistant.ask("Where did they come from?", history=BEFORE)
     assert answer.question == "Where did they come from?"
-    assert "Gwadar" in answer.standalone
+    assert answer.standalone == "Where did the cranes of Gwadar come from?"
     assert model.prompts[0][-1].content.endswith(f": {answer.standalone}")
+
+
+@pytest.mark.parametrize("kind", [Kind.TALK, Kind.ABILITY])
+def test_small_talk_is_answered_without_reading(assistant: Assistant, model: Model, kind: Kind) -> None:
+    model.rewritten = f"{kind}:"
+    *before, last = assistant.stream("Thanks!", history=BEFORE)
+    assert before == []
+    assert isinstance(last, Answered)
+    answer = last.answer
+    assert (answer.kind, answer.text, answer.standalone) == (kind, listing.SAYS[kind], "Thanks!")
+    assert (answer.declined, answer.sentences, answer.evidence) == (False, (), ())
+    assert [call.kind for call in model.calls] == ["rewrite"]
+
+
+def test_a_list_is_answered_without_reading_by_the_articles_themselves(assistant: Assistant, model: Model) -> None:
+    model.rewritten = "list: Which articles are from Coast Weekly?"
+    answer = assistant.ask("Which of them are from there?", history=BEFORE)
+    assert (answer.kind, answer.text, answer.declined) == (Kind.LIST, "1 article:", False)
+    (line,) = answer.sentences
+    assert line.text == "“The port of Gwadar” (Coast Weekly, 1 May 2024)."
+    assert [c.quote for c in line.citations] == [OPENED]
+    assert [e.text for e in answer.evidence] == [OPENED]
+    assert [call.kind for call in model.calls] == ["rewrite"]
+
+
+def test_an_overview_is_written_from_the_beginnings_of_the_articles(assistant: Assistant, model: Model) -> None:
+    model.rewritten = "overview: What are the articles about?"
+    answer = assistant.ask("And in general?", history=BEFORE)
+    assert answer.kind is Kind.OVERVIEW
+    assert not answer.declined
+    assert {(e.article.id, e.sentence) for e in answer.evidence if e.number in answer.read} == {
+        (name, place) for name in ARTICLES for place in (0, 1)
+    }
+
+
+def test_a_summary_is_written_from_the_beginning_of_its_article_and_what_speaks_to_it(
+    assistant: Assistant, model: Model
+) -> None:
+    model.rewritten = "summary: Summarise the article about trains to Quetta."
+    answer = assistant.ask("Sum up the other one.", history=BEFORE)
+    assert (answer.kind, answer.declined) == (Kind.SUMMARY, False)
+    assert answer.evidence[0].text == "The railway to Quetta was closed for repairs."
+    assert len(model.asked("look")) == 1, "it is read once, as much as a second reading takes"
+
+
+@pytest.mark.xfail(strict=True, reason="lists and overviews are made of all articles, whatever the filters say")
+@pytest.mark.parametrize("kind", [Kind.LIST, Kind.OVERVIEW])
+def test_filters_leave_articles_out_of_lists_and_overviews(assistant: Assistant, model: Model, kind: Kind) -> None:
+    model.rewritten = f"{kind}: Which articles are from Coast Weekly?"
+    answer = assistant.ask("And there?", history=BEFORE, filters=Filters(articles=("quetta",)))
+    assert {e.article.id for e in answer.evidence} <= {"quetta"}
 
 
 @pytest.mark.usefixtures("equally_relevant")

@@ -8,6 +8,7 @@ from index.article import Article
 from rag.by_source import MOST_ARTICLES, BySource, Draft, Group, groups, positions
 from rag.cite import cite
 from rag.evidence import reading
+from rag.export import markdown
 from rag.types import AnswerSentence, Disagreement, Models, Support, Value
 from tests.rag.making import article, count, ranked
 
@@ -118,7 +119,7 @@ def whole() -> BySource:
 
 
 def test_the_result_goes_out_as_markdown(whole: BySource) -> None:
-    text = whole.to_markdown()
+    text = markdown(whole)
     assert "- **Title of g · Gazette column · 2021-03-02** (opinion)\n  It cost 14 million.[^" in text
     assert "- **Title of w · Weekly · 2021-03-09** (newest)" in text
     assert "- **Title of n · News · 2020-01-01**\n  does not say. Its nearest sentence: “The harbour" in text
