@@ -183,7 +183,8 @@ def test_the_answer_points_at_the_sentence_it_rests_on(assistant: Assistant, mod
     assert answer.text == OPENED
     assert not answer.declined
     (sentence,) = answer.sentences
-    assert (sentence.support, sentence.probability) == (Support.SUPPORTED, pytest.approx(0.9))
+    assert sentence.support is Support.SUPPORTED
+    assert sentence.probability == pytest.approx(0.9)
     (citation,) = sentence.citations
     assert citation.quote == OPENED
     assert assistant.article("gwadar").text[citation.start : citation.end] == citation.quote

@@ -56,7 +56,9 @@ def relate(model: Model) -> dict[Relation, float]:
 
 def test_a_verdict_is_read_for_each_sentence_and_the_last_one_for_the_answer() -> None:
     checked = check(Model({"yes": 0.7, "part": 0.2, "no": 0.1}, {"no": 1.0}, {"part": 1.0}), 2)
-    assert checked.sentences == (Verdict(*map(pytest.approx, (0.7, 0.2, 0.1))), Verdict(0, 0, 1))
+    first, second = checked.sentences
+    assert (first.yes, first.part, first.no) == pytest.approx((0.7, 0.2, 0.1))
+    assert second == Verdict(0, 0, 1)
     assert checked.answer == Verdict(0, 1, 0)
 
 

@@ -27,8 +27,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.models.endpoint.sleep", lambda seconds: None)
 
 
-def collect(llm: LLM) -> tuple[list[str], Usage]:
-    pieces: list[str] = []
+def collect(llm: LLM) -> tuple[list[str | Waiting], Usage]:
+    pieces: list[str | Waiting] = []
     writing = llm.write(MESSAGES, 60)
     while True:
         try:
@@ -75,7 +75,8 @@ def test_the_likeliest_tokens_are_asked_for_and_told_with_the_cost(llm: LLM, end
     endpoint.raw = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
     text, usage = to_the_end(llm.write(MESSAGES, 1, likely=True, begun=1))
     assert text == "yes"
-    assert usage.likely == ({"yes": pytest.approx(math.exp(-0.5)), "no": pytest.approx(math.exp(-1))},)
+    (likely,) = usage.likely
+    assert likely == pytest.approx({"yes": math.exp(-0.5), "no": math.exp(-1)})
     assert endpoint.requests[0]["logprobs"] is True
     assert len(endpoint.requests[0]["messages"]) == 2, "an endpoint gets the whole prompt"
 
