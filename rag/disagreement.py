@@ -25,7 +25,8 @@ def disagreements(question: str, read: Sequence[EvidenceSentence], relate: Relat
         relate: how probably two sentences relate in each way, as `Judge.relation` tells it.
     """
     best: dict[str, EvidenceSentence] = {}
-    for e in sorted(read, key=lambda e: -e.score):
+    # A sentence that was read for the sake of the next one has its score: of the two the later one is meant.
+    for e in sorted(read, key=lambda e: (-e.score, -e.sentence)):
         best.setdefault(e.article.id, e)
     ranked = list(best.values())
     near = [pair for pair in combinations(ranked, 2) if pair[1].score >= ranked[0].score - _MARGIN]

@@ -26,10 +26,11 @@ def prompt(question: str, read: Sequence[EvidenceSentence], asked: str, *, train
 
 
 def none(usage: Usage) -> float:
-    """The probability (0…1) with which a text begins by saying that there is no answer."""
-    return (
-        sum(share for word, share in usage.likely[0].items() if NONE.startswith(word) and word) if usage.likely else 0.0
-    )
+    """The probability (0…1) with which a text begins by saying that there is no answer.
+
+    Its first word is one token of the reader's; shorter ones, as "No", begin answers.
+    """
+    return usage.likely[0].get(NONE.split()[0], 0.0) if usage.likely else 0.0
 
 
 def says_none(text: str) -> bool:

@@ -6,6 +6,7 @@ The LLM is started once for all of these tests. The network is closed but for th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import random
 import signal
@@ -20,9 +21,9 @@ from playwright.sync_api import Browser, expect
 
 from index.errors import ModelError
 from index.settings import load_settings
-from rag.types import Answer, Support, Turn
-from rag.models.files import is_ready
 from rag.assistant import Answered, Assistant, EvidenceFound, TextAdded
+from rag.models.files import is_ready
+from rag.types import Answer, Support, Turn
 from ui.site import listen, server_config
 
 pytestmark = [pytest.mark.loopback, pytest.mark.slow]
@@ -68,7 +69,7 @@ def test_timings_and_usage_are_the_answer_s_own(four_states: Answer) -> None:
     timings = four_states.timings
     assert timings.first_word_ms is not None
     assert 0 < timings.retrieve_ms < timings.evidence_ms < timings.first_word_ms <= timings.total_ms
-    assert four_states.usage.prompt_tokens > 300
+    assert four_states.usage.prompt_tokens > 100
     assert four_states.usage.completion_tokens > 5
 
 
@@ -100,7 +101,7 @@ def test_a_follow_up_is_understood_from_the_conversation(assistant: Assistant) -
 def test_closing_the_stream_frees_the_model(assistant: Assistant) -> None:
     stream = assistant.stream("What does the column say about relations between Moscow and Islamabad?")
     assert isinstance(next(stream), EvidenceFound)
-    assert isinstance(next(stream), TextAdded)
+    assert any(isinstance(event, TextAdded) for event in stream)  # as far as the first word, and not further
     stream.close()
     server = assistant.llm.local_server
     _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
@@ -115,7 +116,7 @@ def test_what_follows_a_stop_is_answered_as_if_nothing_had_been_stopped(
         stop = threading.Event()
         threading.Timer(moments.uniform(0, 4), stop.set).start()
         events = list(assistant.stream("What does the column say about Moscow and Islamabad?", stop=stop))
-        assert not isinstance(events[-1], Answered) or not stop.is_set()
+        assert not stop.is_set() or not any(isinstance(event, Answered) for event in events)
         _until(lambda: not any(slot["is_processing"] for slot in server.slots()), within=10)
         assert assistant.ask(FOUR_STATES).text == four_states.text
 
@@ -205,9 +206,13 @@ def test_a_stream_gives_evidence_then_words_then_the_answer(assistant: Assistant
     events = list(assistant.stream("Who is the head of Centcom?"))
     assert isinstance(events[0], EvidenceFound)
     assert isinstance(events[-1], Answered)
-    assert len(events) > 2
-    assert all(isinstance(event, TextAdded) for event in events[1:-1])
-    assert all(e.article.text[e.start : e.end] == e.text for e in events[0].evidence)
+    kinds = [kind for kind, _ in itertools.groupby(events[:-1], key=type)]
+    # Where the first reading gives no answer, a second one begins anew; nothing may have been written to the first.
+    assert kinds in ([EvidenceFound, TextAdded], [EvidenceFound, TextAdded] * 2)
+    found = [event for event in events if isinstance(event, EvidenceFound)]
+    assert len(found) <= 2
+    assert found[-1].evidence == events[-1].answer.evidence
+    assert all(e.article.text[e.start : e.end] == e.text for event in found for e in event.evidence)
 
 
 def _until(holds: object, within: float = 30.0) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -53,8 +54,11 @@ def merge(base: Path, merged: Path, progress: Callable[[int, int], None] = lambd
             data, kind = gguf.quantize(whole, gguf.GGMLQuantizationType.Q8_0), gguf.GGMLQuantizationType.Q8_0
         writer.add_tensor(tensor.name, data, raw_dtype=kind)
         progress(done, len(reader.tensors))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    partial.replace(merged)
+    try:
+        with closing(writer):
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        partial.replace(merged)
+    finally:
+        partial.unlink(missing_ok=True)

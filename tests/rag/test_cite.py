@@ -4,8 +4,8 @@ import pytest
 
 from index.article import Article
 from index.splitting import split_sentences
-from rag.types import EvidenceSentence
 from rag.cite import cite, read_markers
+from rag.types import EvidenceSentence
 
 TEXT = "Zero stands first.  One follows.\nTwo is third. Three is fourth. Four ends it \U0001f600."
 ARTICLE = Article("a", "Numbers", TEXT, source="Paper", author="Kim", published="2025-07", url="https://e.org")

@@ -13,11 +13,21 @@ from markdown_it import MarkdownIt
 
 from index.article import Article
 from index.times import TimeHint
-from rag.types import Answer, AnswerSentence, EvidenceSentence, Models, Refusal, Support, Timings
 from rag.cite import cite
-from rag.disagreement import disagreements
-from rag.export import escaped
+from rag.export import escaped, markdown
 from rag.models.llm import Usage
+from rag.types import (
+    Answer,
+    AnswerSentence,
+    Disagreement,
+    EvidenceSentence,
+    Kind,
+    Models,
+    Refusal,
+    Support,
+    Timings,
+    Value,
+)
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "answer.schema.json"
 COST = "How much did the repair of the bridge cost?"
@@ -37,7 +47,8 @@ def evidence(*texts: str, **fields: str) -> tuple[EvidenceSentence, ...]:
 def answer(found: tuple[EvidenceSentence, ...], *supports: Support, **changed: Any) -> Answer:
     citations = cite([[n] if s is not Support.UNSUPPORTED else [] for n, s in enumerate(supports, start=1)], found)
     sentences = tuple(
-        AnswerSentence(e.text, cited, support) for e, cited, support in zip(found, citations, supports, strict=False)
+        AnswerSentence(e.text, cited, support, 0.75)
+        for e, cited, support in zip(found, citations, supports, strict=False)
     )
     made = Answer(
         COST, COST, " ".join(s.text for s in sentences), sentences, False, 0.9, found,
@@ -46,12 +57,20 @@ def answer(found: tuple[EvidenceSentence, ...], *supports: Support, **changed: A
     return replace(made, **changed)
 
 
+def differing(found: tuple[EvidenceSentence, ...], update: bool = False) -> tuple[Disagreement, ...]:
+    """One disagreement, in which each of the sentences is a value."""
+    values = (
+        Value(e.text, e.article.id, e.article.title, e.article.source, e.article.published, e.number) for e in found
+    )
+    return (Disagreement(tuple(values), update),)
+
+
 THIS_WEEK = TimeHint("this week", date(2024, 5, 20), date(2024, 5, 26))
 FOURTEEN, SEVENTEEN = "The repairs cost 14 million euros.", "The repairs cost 17 million euros."
 
 
 def test_a_footnote_gives_title_source_author_date_address_and_quotation() -> None:
-    text = answer(evidence(FOURTEEN), Support.SUPPORTED).to_markdown()
+    text = markdown(answer(evidence(FOURTEEN), Support.SUPPORTED))
     assert f"{FOURTEEN}[^1]\n" in text
     assert (
         "[^1]: The bridge · City Gazette · Ada Holm · 2021-03-02 · <https://example.org/a>: "
@@ -61,21 +80,31 @@ def test_a_footnote_gives_title_source_author_date_address_and_quotation() -> No
 
 def test_what_is_not_known_is_left_out_and_an_opinion_is_named() -> None:
     found = evidence(FOURTEEN, source="", author="", published="", url="javascript:alert(1)", title="Opinion: Pay")
-    assert "[^1]: Opinion: Pay (opinion): “" in answer(found, Support.SUPPORTED).to_markdown()
+    assert "[^1]: Opinion: Pay (opinion): “" in markdown(answer(found, Support.SUPPORTED))
 
 
 def test_doubtful_sentences_and_disagreements_are_marked() -> None:
     found = evidence(FOURTEEN, SEVENTEEN)
-    made = answer(found, Support.PARTIAL, Support.UNSUPPORTED, disagreements=disagreements(COST, found))
-    text = made.to_markdown()
+    made = answer(found, Support.PARTIAL, Support.UNSUPPORTED, disagreements=differing(found))
+    text = markdown(made)
     assert f"{FOURTEEN}[^1] *(only partly supported by the articles)*" in text
     assert f"{SEVENTEEN} *(not supported by the articles)*" in text
-    assert "The articles differ: City Gazette \\(2021-03-02\\): 14 million euros; City" in text
+    says = "City Gazette \\(2 March 2021\\): “The repairs cost {} million euros.”"
+    assert f"The articles differ: {says.format(14)}; {says.format(17)}\n" in text
+    later = markdown(replace(made, disagreements=differing(found, update=True)))
+    assert f"A later article says otherwise: {says.format(14)}; {says.format(17)}\n" in later
+
+
+def test_a_hostile_disagreement_stays_text() -> None:
+    differ = differing(evidence(HOSTILE, source=HOSTILE))
+    text = markdown(answer(evidence(FOURTEEN), Support.SUPPORTED, disagreements=differ))
+    assert "<script" not in text
+    assert "http://evil" not in text
 
 
 def test_a_declined_answer_lists_the_nearest_passages() -> None:
     found = evidence(FOURTEEN, SEVENTEEN)
-    text = answer(found, declined=True, text="The articles do not say.").to_markdown()
+    text = markdown(answer(found, declined=True, text="The articles do not say."))
     assert "The articles do not say." in text
     assert "- “The repairs cost 14 million euros.” — The bridge · City Gazette · Ada Holm · 2021-03-02" in text
     assert "[^" not in text
@@ -83,21 +112,36 @@ def test_a_declined_answer_lists_the_nearest_passages() -> None:
 
 def test_a_declined_answer_says_why_and_what_to_ask_instead() -> None:
     refusal = Refusal("None of the articles mentions “Elmford”.", (f"What does “{HOSTILE}” say?", "What does “A” say?"))
-    text = answer(evidence(FOURTEEN), declined=True, text="The articles do not say.", refusal=refusal).to_markdown()
+    text = markdown(answer(evidence(FOURTEEN), declined=True, text="The articles do not say.", refusal=refusal))
     assert "None of the articles mentions “Elmford”." in text
     assert "What could be asked instead:\n\n- What does “\\# Title" in text
     assert "\n- What does “A” say?\n" in text
     assert "<script" not in text
 
 
-def test_a_question_back_is_only_that() -> None:
-    text = answer(evidence(FOURTEEN), clarifying=True, text="Which bridge do you mean?", sentences=()).to_markdown()
-    assert text == f"**{COST}**\n\nWhich bridge do you mean?\n"
+def test_the_passages_of_a_declined_answer_are_the_three_most_relevant() -> None:
+    found = tuple(replace(e, score=float(e.number)) for e in evidence("One.", "Two.", "Three.", "Four."))
+    text = markdown(answer(found, declined=True, text="None of the articles says that."))
+    assert [line[2:].split(" —")[0] for line in text.splitlines() if line.startswith("- “")] == [
+        "“Four.”",
+        "“Three.”",
+        "“Two.”",
+    ]
+
+
+def test_a_list_has_a_line_for_each_article_under_its_text() -> None:
+    found = evidence(FOURTEEN, SEVENTEEN)
+    text = markdown(answer(found, Support.SUPPORTED, Support.SUPPORTED, text="2 articles:", kind=Kind.LIST))
+    assert f"\n\n2 articles:\n\n- {FOURTEEN}[^1]\n- {SEVENTEEN}[^2]\n\n[^1]: " in text
+
+
+def test_small_talk_is_only_its_line() -> None:
+    assert markdown(answer((), text="Ask me.", kind=Kind.TALK)) == f"**{COST}**\n\nAsk me.\n"
 
 
 def test_hostile_texts_stay_text() -> None:
     found = evidence(HOSTILE, title=HOSTILE, source=HOSTILE, author=HOSTILE, url="https://example.org/a>b c\n[^2]: x")
-    text = answer(found, Support.SUPPORTED, question=HOSTILE).to_markdown()
+    text = markdown(answer(found, Support.SUPPORTED, question=HOSTILE))
     blocks = MarkdownIt("js-default", {"linkify": False}).parse(text)
     tokens = [token for block in blocks for token in [block, *(block.children or [])]]
     marked_up = "image code_inline em_open s_open html_inline html_block heading_open fence table_open"
@@ -122,10 +166,10 @@ def test_an_escaped_text_is_one_plain_paragraph(text: str) -> None:
 
 def test_an_answer_from_before_the_days_that_are_meant_says_so() -> None:
     old = answer(evidence(FOURTEEN, published="2021-03-02"), Support.SUPPORTED, when=THIS_WEEK)
-    assert "What is quoted came out before that: 2 March 2021 at the latest." in old.to_markdown()
+    assert "What is quoted came out before that: 2 March 2021 at the latest." in markdown(old)
     assert old.to_json()["time"]["outdated"] == "2021-03-02"
     current = answer(evidence(FOURTEEN, published="2024-05-21"), Support.SUPPORTED, when=THIS_WEEK)
-    assert "came out before" not in current.to_markdown()
+    assert "came out before" not in markdown(current)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +225,21 @@ def check() -> Callable[[Any], None]:
         answer(evidence(FOURTEEN, author="", published="", url="", source=""), Support.SUPPORTED),
         answer(evidence(FOURTEEN), declined=True, sentences=(), timings=Timings(1, 2, None, 3)),
         answer((), declined=True, confidence=0.0),
+        answer((), text="Ask me.", kind=Kind.TALK),
         answer(evidence(FOURTEEN), when=TimeHint("since 2021", date(2021, 1, 1), None)),
         answer(evidence(FOURTEEN), Support.SUPPORTED, when=THIS_WEEK),
         answer(
             evidence(FOURTEEN, SEVENTEEN),
             Support.SUPPORTED,
-            disagreements=disagreements(COST, evidence(FOURTEEN, SEVENTEEN)),
+            disagreements=differing(evidence(FOURTEEN, SEVENTEEN)),
+        ),
+        answer(
+            evidence(FOURTEEN),
+            declined=True,
+            sentences=(),
+            refusal=Refusal("None of the articles says who paid.", ("Summarise the article “The bridge”.",)),
+            removed=("None of the articles says who paid.",),
+            read=(1,),
         ),
     ],
 )

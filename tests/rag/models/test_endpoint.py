@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import math
 import signal
 import socket
 import subprocess
@@ -197,6 +198,66 @@ def test_parameters_that_a_model_refuses_are_left_out_from_then_on(server: OddSe
     assert [r.get("max_tokens") for r in server.requests] == [60, None, None, None]
     assert [r.get("max_completion_tokens") for r in server.requests] == [None, 60, 60, 50]
     assert ["temperature" in r for r in server.requests] == [True, True, False, False]
+
+
+def told(*places: Any) -> bytes:
+    """A piece with the likeliest tokens of each of its places."""
+    logprobs = {"content": [{"token": "x", "logprob": 0.0, "top_logprobs": place} for place in places]}
+    return event(choices=[{"index": 0, "delta": {"content": "yes"}, "finish_reason": None, "logprobs": logprobs}])
+
+
+def place(**shares: float) -> list[dict[str, Any]]:
+    return [{"token": token, "logprob": math.log(share)} for token, share in shares.items()]
+
+
+def test_the_likeliest_tokens_are_asked_for_only_where_they_are_wanted(server: OddServer, llm: Endpoint) -> None:
+    collect(llm.write(MESSAGES, 1, likely=True))
+    collect(llm.write(MESSAGES, 1))
+    assert server.requests[0]["logprobs"] is True
+    assert 4 <= server.requests[0]["top_logprobs"] <= 20, "OpenAI tells at most 20"
+    assert not {"logprobs", "top_logprobs"} & set(server.requests[1])
+
+
+def test_the_likeliest_tokens_of_each_place_are_read_as_probabilities(server: OddServer, llm: Endpoint) -> None:
+    server.script = [events(told(place(yes=0.75, no=0.25)), told(place(part=0.5), place(no=1.0)), DONE)]
+    pieces, usage = collect(llm.write(MESSAGES, 3, likely=True))
+    assert pieces == ["yes", "yes"]
+    assert [pytest.approx(likely) for likely in usage.likely] == [{"yes": 0.75, "no": 0.25}, {"part": 0.5}, {"no": 1.0}]
+
+
+def test_tokens_that_differ_in_white_space_alone_are_one(server: OddServer, llm: Endpoint) -> None:
+    server.script = [events(told(place(**{"yes": 0.5, " yes": 0.25, "\n": 0.125})), DONE)]
+    (likely,) = collect(llm.write(MESSAGES, 1, likely=True))[1].likely
+    assert likely == {"yes": pytest.approx(0.75), "": pytest.approx(0.125)}
+
+
+@pytest.mark.parametrize("odd_place", [None, "?", [None], [{}], [{"token": "yes"}], [{"token": 7, "logprob": 0.0}]])
+def test_a_place_of_which_nothing_is_told_keeps_its_place(server: OddServer, llm: Endpoint, odd_place: Any) -> None:
+    server.script = [events(told(odd_place, place(no=1.0)), DONE)]
+    assert collect(llm.write(MESSAGES, 2, likely=True))[1].likely == ({}, {"no": 1.0})
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}])
+def test_a_server_that_tells_no_likeliest_tokens_is_read_all_the_same(
+    server: OddServer, llm: Endpoint, logprobs: Any
+) -> None:
+    choice = {"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop", "logprobs": logprobs}
+    server.script = [events(event(choices=[choice]), DONE)]
+    assert collect(llm.write(MESSAGES, 1, likely=True)) == (["yes"], Usage(finish="stop"))
+
+
+def test_a_model_that_refuses_to_tell_the_likeliest_tokens_is_asked_without_from_then_on(
+    server: OddServer, llm: Endpoint
+) -> None:
+    server.script = [
+        error(400, "Not with this model.", code="unsupported_parameter", param="logprobs"),
+        error(400, "Needs logprobs.", code="unsupported_parameter", param="top_logprobs"),
+        stream("yes"),
+    ]
+    assert collect(llm.write(MESSAGES, 1, likely=True)) == (["yes"], Usage(finish="stop"))
+    collect(llm.write(MESSAGES, 1, likely=True))
+    asked = [{"logprobs", "top_logprobs"} & set(request) for request in server.requests]
+    assert asked == [{"logprobs", "top_logprobs"}, {"top_logprobs"}, set(), set()]
 
 
 def test_a_parameter_that_is_refused_again_is_an_error(server: OddServer, llm: Endpoint) -> None:
@@ -707,6 +768,14 @@ def test_llama_cpp_gets_its_own_fields_and_ends_by_itself(real: Endpoint) -> Non
     grammar = {"grammar": 'root ::= "yes"', "id_slot": 0, "cache_prompt": True}
     pieces, usage = collect(real.write(MESSAGES, 20, grammar))
     assert "".join(pieces) == "yes" and usage.finish == "stop"
+
+
+def test_llama_cpp_tells_the_likeliest_tokens_of_each_place(real: Endpoint) -> None:
+    pieces, usage = collect(real.write(MESSAGES, 3, likely=True))
+    assert len(usage.likely) == usage.completion_tokens == 3
+    for place in usage.likely:
+        assert 0.1 < sum(place.values()) <= 1.001
+    assert max(usage.likely[0], key=usage.likely[0].__getitem__) == pieces[0].strip()
 
 
 def test_closing_frees_llama_cpp_s_slot(real: Endpoint, llama: str) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ import huggingface_hub
 import pytest
 
 from index.errors import DiskFull, ModelError
-from index.settings import Settings
-from rag.models.files import QWEN_1_5B, BundledModel, is_ready, is_verified, missing_parts, model_path, prepare
+from index.settings import BUNDLED_MODEL, Settings
+from rag.models import adapter
+from rag.models.files import BundledModel, is_ready, is_verified, missing_parts, model_path, prepare
 
 PARTS = [b"GGUF first part ", b"second part ", b"last"]
 WHOLE = b"".join(PARTS)
@@ -129,9 +131,92 @@ def test_a_folder_is_no_model(settings: Settings, tmp_path: Path) -> None:
         prepare(dataclasses.replace(settings, model=str(tmp_path)))
 
 
-def test_the_default_model_is_the_one_whose_parts_are_listed(settings: Settings) -> None:
-    assert settings.model == QWEN_1_5B.name
-    assert len(QWEN_1_5B.sha256) == 64
+# The reader: the joined model with the adapter merged into it
+
+
+@pytest.fixture
+def reader(settings: Settings) -> Settings:
+    assert settings.model == BUNDLED_MODEL, "it is what there is without a setting"
+    return settings
+
+
+@pytest.fixture
+def merges(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The models that the adapter was merged into; tests/rag/models/test_adapter.py merges a real one."""
+    merged: list[Path] = []
+
+    def merge(base: Path, path: Path, progress: Callable[[int, int], None]) -> None:
+        merged.append(base)
+        progress(2, 2)
+        path.write_bytes(base.read_bytes() + b" and the adapter")
+
+    monkeypatch.setattr(adapter, "merge", merge)
+    return merged
+
+
+def test_the_reader_is_merged_once_from_the_joined_model_which_is_not_kept(
+    reader: Settings, installed: Path, merges: list[Path]
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    assert not is_ready(reader, BUNDLED)
+    path = prepare(reader, BUNDLED, lambda *step: told.append(step))
+    assert path == model_path(reader, BUNDLED)
+    assert path.read_bytes() == WHOLE + b" and the adapter"
+    assert merges == [path.parent / "Tiny.gguf"]
+    assert told[-2:] == [("join", len(WHOLE), len(WHOLE)), ("merge", 2, 2)]
+    assert sorted(p.name for p in path.parent.iterdir() if p.suffix != ".lock") == [
+        path.name,
+        path.with_suffix(".verified").name,
+    ]
+    assert is_ready(reader, BUNDLED)
+    assert prepare(reader, BUNDLED, lambda *_: pytest.fail("made again")) == path
+
+
+def test_a_plain_model_that_was_there_before_stays(
+    reader: Settings, tiny: Settings, installed: Path, merges: list[Path]
+) -> None:
+    plain = prepare(tiny, BUNDLED)
+    shutil.rmtree(installed / "tiny_part1")  # joining again would fail
+    prepare(reader, BUNDLED)
+    assert plain.read_bytes() == WHOLE
+    assert is_ready(tiny, BUNDLED)
+
+
+def test_a_reader_that_was_touched_is_merged_again(reader: Settings, installed: Path, merges: list[Path]) -> None:
+    path = prepare(reader, BUNDLED)
+    path.write_bytes(b"GGUF of somebody")
+    assert not is_ready(reader, BUNDLED)
+    assert prepare(reader, BUNDLED).read_bytes() == WHOLE + b" and the adapter"
+    assert len(merges) == 2
+
+
+def test_another_adapter_makes_another_reader_and_the_old_one_goes(
+    reader: Settings, installed: Path, merges: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = prepare(reader, BUNDLED)
+    monkeypatch.setattr(adapter, "digest", lambda: "0123456789ab")
+    new = prepare(reader, BUNDLED)
+    assert new != old
+    assert new.exists()
+    assert not old.exists()
+    assert not old.with_suffix(".verified").exists()
+
+
+def test_a_merge_that_fails_is_told_and_makes_nothing_ready(
+    reader: Settings, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def merge(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(adapter, "merge", merge)
+    with pytest.raises(ModelError, match=r"No space left on device.*DATELINE_CACHE"):
+        prepare(reader, BUNDLED)
+    assert not is_ready(reader, BUNDLED)
+
+
+def test_without_packages_there_is_no_reader_and_the_remedy_is_told(reader: Settings) -> None:
+    with pytest.raises(ModelError, match="make model"):
+        prepare(reader, BUNDLED)
 
 
 HUB_MODEL = "hf:owner/repo/sub/file-Q4_K_M.gguf"

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
+import math
 import socket
+import threading
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from index.errors import ModelError
-from index.settings import load_settings
+from index.settings import BUNDLED_MODEL, PLAIN_MODEL, Settings, load_settings
 from prompts import Message
-from rag.models.llm import LLM, Usage
+from rag.models.llm import LLM, Stopped, Usage, Waiting, to_the_end, whole
 
 pytestmark = pytest.mark.loopback
 
@@ -22,8 +27,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.models.endpoint.sleep", lambda seconds: None)
 
 
-def collect(llm: LLM) -> tuple[list[str], Usage]:
-    pieces: list[str] = []
+def collect(llm: LLM) -> tuple[list[str | Waiting], Usage]:
+    pieces: list[str | Waiting] = []
     writing = llm.write(MESSAGES, 60)
     while True:
         try:
@@ -52,6 +57,57 @@ def test_the_endpoint_gets_the_prompt_the_key_and_settings_that_repeat(llm: LLM,
     assert (request["temperature"], request["seed"], request["stream"]) == (0.0, 0, True)
     assert request["max_tokens"] == 60
     assert endpoint.keys == ["Bearer secret-key"]
+
+
+def test_the_likeliest_tokens_are_asked_for_and_told_with_the_cost(llm: LLM, endpoint: Any) -> None:
+    likeliest = [{"token": "yes", "logprob": -0.5}, {"token": " no", "logprob": -1.0}]
+    chunk = {
+        "object": "chat.completion.chunk",
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"content": "yes"},
+                "finish_reason": "length",
+                "logprobs": {"content": [{"token": "yes", "logprob": -0.5, "top_logprobs": likeliest}]},
+            }
+        ],
+    }
+    endpoint.raw = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+    text, usage = to_the_end(llm.write(MESSAGES, 1, likely=True, begun=1))
+    assert text == "yes"
+    (likely,) = usage.likely
+    assert likely == pytest.approx({"yes": math.exp(-0.5), "no": math.exp(-1)})
+    assert endpoint.requests[0]["logprobs"] is True
+    assert len(endpoint.requests[0]["messages"]) == 2, "an endpoint gets the whole prompt"
+
+
+def test_a_text_is_what_was_written_without_the_waiting() -> None:
+    def writing() -> Generator[str | Waiting, None, Usage]:
+        yield Waiting(1)
+        yield "It "
+        yield Waiting(0)
+        yield "opened."
+        return Usage(3)
+
+    assert to_the_end(writing()) == ("It opened.", Usage(3))
+    assert whole(writing()) == "It opened."
+
+
+def test_a_stop_ends_the_writing_at_once(llm: LLM, endpoint: Any) -> None:
+    endpoint.endless, stop = True, threading.Event()
+    writing = llm.write(MESSAGES, 60, stop)
+    next(writing)
+    stop.set()
+    with pytest.raises(Stopped):
+        next(writing)
+    assert endpoint.hung_up.wait(5)
+
+
+@pytest.mark.parametrize(("model", "trained"), [(BUNDLED_MODEL, True), (PLAIN_MODEL, False), ("own.gguf", False)])
+def test_only_the_bundled_reader_was_trained_to_read(settings: Settings, model: str, trained: bool) -> None:
+    assert LLM(dataclasses.replace(settings, model=model)).is_trained is trained
+    behind = dataclasses.replace(settings, model=model, endpoint="http://127.0.0.1:1/v1")
+    assert not LLM(behind).is_trained, "an endpoint may call anything so"
 
 
 def test_an_endpoint_that_tells_no_cost_costs_nothing_known(llm: LLM, endpoint: Any) -> None:
