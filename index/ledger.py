@@ -263,11 +263,13 @@ class Ledger:
                 found |= {row.key: _to_article(row) for row in rows}
         return found
 
-    def list_articles(self) -> list[ArticleRow]:
-        """All articles, the newest first, the undated last."""
+    def list_articles(self, filters: Filters | None = None) -> list[ArticleRow]:
+        """All articles, or those that the filters allow, the newest first, the undated last."""
         count = sa.func.count(_sentences.c.position).label("sentences")
         columns = [_articles.c[n] for n in ("id", "title", "source", "author", "published", "url", "origin")]
         query = sa.select(*columns, count).outerjoin(_sentences).group_by(_articles.c.key)
+        if filters:
+            query = query.where(*_conditions(filters))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(_articles.c.published.desc(), _articles.c.id))
             return [ArticleRow(**row._mapping) for row in rows]

@@ -133,8 +133,9 @@ class Index:
         """Raises `UnknownArticle`."""
         return self.ledger.article(article_id)
 
-    def articles(self) -> list[ArticleRow]:
-        return self.ledger.list_articles()
+    def articles(self, filters: Filters | None = None) -> list[ArticleRow]:
+        """All articles, or those that the filters allow, the newest first."""
+        return self.ledger.list_articles(filters)
 
     def search(
         self,

@@ -14,6 +14,7 @@ from index.article import Article
 from index.errors import ConfigError
 from index.filters import Filters
 from index.ledger import ArticleRow
+from index.ranking import firsts
 from index.relevance import bundled as bundled_relevance
 from index.search import Index
 from index.settings import Settings
@@ -155,14 +156,13 @@ class Assistant:
             clock.mark("evidence")
             yield Answered(self._listed(found, clock))
             return
+        budgets = (FIRST_READING, SECOND_READING) if found.kind is Kind.QUESTION else (SECOND_READING,)
+        readings = firsts((evidence.reading(found.ranked, self.llm.count, budget) for budget in budgets), len)
         draft = Draft((), 1.0)
-        for budget in (FIRST_READING, SECOND_READING) if found.kind is Kind.QUESTION else (SECOND_READING,):
-            read = evidence.reading(found.ranked, self.llm.count, budget)
-            if draft.read and len(read) == len(draft.read):
-                break  # there is no more to read
+        for read in readings:
             clock.mark("evidence")
             yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
-            draft = yield from self._told(found, read, clock, stop, last=budget == SECOND_READING)
+            draft = yield from self._told(found, read, clock, stop, last=read is readings[-1])
             if not draft.decision.declined:
                 break
         yield Answered(self._answer(found, draft, clock, stop))
@@ -218,7 +218,8 @@ class Assistant:
             Stopped: `stop` was set, from any thread.
         """
         report = progress or (lambda done, total: None)
-        found = self.find(question, asked=asked, filters=filters, stop=stop)
+        write = functools.partial(self._text, stop=stop)
+        found = self._finder.find(question, (), asked, filters, write, by_article=True)
         groups = by_source.groups(found.ranked)
         report(0, len(groups))
         drafts = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
-from index.times import day_in_words
+from index.times import day_in_words, is_newer
 from rag.judge import Relation
 from rag.types import Disagreement, EvidenceSentence, Value
 
@@ -25,8 +25,7 @@ def disagreements(question: str, read: Sequence[EvidenceSentence], relate: Relat
         relate: how probably two sentences relate in each way, as `Judge.relation` tells it.
     """
     best: dict[str, EvidenceSentence] = {}
-    # A sentence that was read for the sake of the next one has its score: of the two the later one is meant.
-    for e in sorted(read, key=lambda e: (-e.score, -e.sentence)):
+    for e in sorted(read, key=lambda e: -e.score):
         best.setdefault(e.article.id, e)
     ranked = list(best.values())
     near = [pair for pair in combinations(ranked, 2) if pair[1].score >= ranked[0].score - _MARGIN]
@@ -36,7 +35,8 @@ def disagreements(question: str, read: Sequence[EvidenceSentence], relate: Relat
         share = relate(question, one, other)
         against, later = share[Relation.AGAINST], share[Relation.LATER]
         if against + later >= SURE:
-            found.append(Disagreement((_value(one), _value(other)), later > against))
+            is_later = is_newer(other.article.published, one.article.published)
+            found.append(Disagreement((_value(one), _value(other)), is_later and later > against))
     return tuple(found)
 
 

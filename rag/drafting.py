@@ -45,7 +45,7 @@ class Draft:
     @property
     def decision(self) -> decline.Decision:
         """Whether it is an answer."""
-        return decline.decide(self.none, self.checked)
+        return decline.decide(self.none, self.checked if self.sentences() else None)
 
     @property
     def texts(self) -> tuple[str, ...]:

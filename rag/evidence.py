@@ -57,21 +57,24 @@ class _Candidate:
         return EvidenceSentence(0, self.hit.article, position, span.start, span.end, score)
 
 
-def pool(question: str, hits: Sequence[Hit], index: Index, relevance: Score) -> tuple[Ranked, ...]:
-    """The sentences of the best articles, the most relevant first, each once; not numbered, `score` is the relevance.
+def pool(
+    question: str, hits: Sequence[Hit], index: Index, relevance: Score, *, copies: bool = False
+) -> tuple[Ranked, ...]:
+    """The sentences of the best articles, the most relevant first, each once; not numbered, `score` is the relevance,
+    and lower than any for the one before.
 
     There are none where all of the articles have been removed since they were found.
 
     Args:
         relevance: as `index.relevance.Relevance.scores`; it reads every sentence after the one before it.
+        copies: whether a sentence that is another article's too stays with each.
     """
     stored = [(hit, index.sentences(hit)) for hit in firsts(hits, lambda hit: hit.article_key)]
-    near = _candidates(question, index.embedder.query(question), [each for each in stored if each[1].spans])
-    pairs = [(c.at(c.position - 1) if c.position else None, c.at(c.position)) for c in near[:_READABLE]]
+    near = _candidates(question, index.embedder.query(question), [each for each in stored if each[1].spans], copies)
+    pairs = [(c.at(c.position - 1, -math.inf) if c.position else None, c.at(c.position)) for c in near[:_READABLE]]
     logits = relevance(question, [f"{before.text} {own.text}" if before else own.text for before, own in pairs])
     ranked = [
-        Ranked(replace(own, score=float(logit)), before and replace(before, score=float(logit)))
-        for (before, own), logit in zip(pairs, logits, strict=True)
+        Ranked(replace(own, score=float(logit)), before) for (before, own), logit in zip(pairs, logits, strict=True)
     ]
     return tuple(sorted(ranked, key=lambda each: -each.sentence.score))
 
@@ -121,7 +124,9 @@ def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple
             break
         spent += cost
         articles.setdefault(article, len(articles))
-        chosen |= {(e.article.id, e.sentence): e for e, _ in added}
+        for e, _ in pair:
+            place = e.article.id, e.sentence
+            chosen[place] = max(e, chosen.get(place, e), key=lambda each: each.score)
     return renumbered(sorted(chosen.values(), key=lambda e: (articles[e.article.id], e.sentence)))
 
 
@@ -157,7 +162,9 @@ def _numbered(sentence: EvidenceSentence) -> str:
     return f"[{sentence.number}] {' '.join(sentence.text.split())}"
 
 
-def _candidates(question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]]) -> list[_Candidate]:
+def _candidates(
+    question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]], copies: bool
+) -> list[_Candidate]:
     """The sentences of the articles, the nearest to the question first, each once.
 
     Args:
@@ -180,7 +187,9 @@ def _candidates(question: str, vector: Vectors, articles: Sequence[tuple[Hit, St
             score = float(own[row]) + _WORD_WEIGHT * sum(weight[word] for word in wanted & held) / total + lent
             found.append(_Candidate(hit, sentences.spans, row, score))
     found.sort(key=lambda c: (-c.score, c.hit.article_key, c.position))
-    return firsts(found, lambda c: tuple(words(c.at(c.position).text)))
+    told = [(c, tuple(words(c.at(c.position).text))) for c in found]
+    once = firsts((each for each in told if each[1]), lambda each: (each[1], each[0].hit.article_key if copies else 0))
+    return [c for c, _ in once]
 
 
 def _text(hit: Hit, sentences: StoredSentences, row: int) -> str:

@@ -51,7 +51,16 @@ class Finder:
     relevance: Score
     trained: bool
 
-    def find(self, typed: str, history: Sequence[Turn], asked: str, filters: Filters | None, write: Write) -> Found:
+    def find(
+        self,
+        typed: str,
+        history: Sequence[Turn],
+        asked: str,
+        filters: Filters | None,
+        write: Write,
+        *,
+        by_article: bool = False,
+    ) -> Found:
         """Everything up to the evidence.
 
         Args:
@@ -59,6 +68,8 @@ class Finder:
             asked: the ISO date of the question, "" where it is not known.
             filters: which articles may be found.
             write: the model: messages and the most tokens → text.
+            by_article: whether every article is to be asked: then all that is typed is a question to them, and each
+                keeps its own copy of what another says too.
 
         Raises:
             QuestionError: an empty or overlong question, or no article fits the filters.
@@ -69,6 +80,8 @@ class Finder:
         looks = asked_like(typed, self.index.embedder)
         meaning = meant(typed, history, write, looks, trained=self.trained)
         kind, question = meaning.kind, meaning.question
+        if by_article and kind is not Kind.QUESTION:
+            kind, question = Kind.QUESTION, typed
         if kind in (Kind.TALK, Kind.ABILITY):
             return Found(typed, typed, asked, kind)
         when, count = time_hint(question, asked), _LISTED_HITS if kind is Kind.LIST else evidence.HITS
@@ -80,19 +93,19 @@ class Finder:
                 f"There are no articles in {self.settings.home} yet. Add some: `dateline index add FILE_OR_FOLDER`."
             )
         if kind is Kind.LIST:
-            articles = listing.listed(question, self.index, hits, self.relevance, when)
+            articles = listing.listed(question, self.index, hits, self.relevance, when, filters)
             return Found(typed, question, asked, kind, when, listed=tuple(articles))
         if kind is Kind.OVERVIEW:
-            return Found(typed, question, asked, kind, when, self._overview())
-        ranked = evidence.pool(question, hits, self.index, self.relevance)
+            return Found(typed, question, asked, kind, when, self._overview(filters))
+        ranked = evidence.pool(question, hits, self.index, self.relevance, copies=by_article)
         if looks.compares:
             ranked = evidence.spread(ranked)
         if kind is Kind.SUMMARY and ranked:
             ranked = (*evidence.openings([ranked[0].sentence.article], _OPENING), *ranked)
         return Found(typed, question, asked, kind, when, ranked)
 
-    def _overview(self) -> tuple[evidence.Ranked, ...]:
+    def _overview(self, filters: Filters | None) -> tuple[evidence.Ranked, ...]:
         """The beginnings of some articles, spread evenly over all of them by date."""
-        rows = self.index.articles()
+        rows = self.index.articles(filters)
         chosen = rows[:: max(1, -(-len(rows) // _OVERVIEW))]
         return evidence.openings([self.index.article(row.id) for row in chosen], 2)

@@ -33,6 +33,9 @@ class Relation(StrEnum):
     OTHER = "other"
 
 
+_WORDS = frozenset({"yes", "part", "no", *Relation})
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Probabilities (0…1) that something holds whole, in part, and not at all; they add up to one."""
@@ -98,11 +101,13 @@ class Judge:
 
     def _told(
         self, asked: Sequence[Message], verdicts: int, stop: threading.Event | None, begun: int | None = None
-    ) -> list[Mapping[str, float]]:
-        """The likeliest words at each of so many places; where a model tells no probabilities, the words it wrote."""
+    ) -> list[dict[str, float]]:
+        """The likeliest verdicts at each of so many places; where a model tells no probabilities, those it wrote."""
         text, usage = to_the_end(self._llm.write(asked, verdicts, stop, likely=True, begun=begun))
-        told: list[Mapping[str, float]] = list(usage.likely) or [{word: 1.0} for word in text.lower().split()]
-        return (told + [{}] * verdicts)[:verdicts]
+        words = usage.likely or [{word: 1.0} for word in text.replace(",", " ").split()]
+        told = [{word.strip(".").lower(): share for word, share in at.items()} for at in words]
+        spoken = [at for at in told if _WORDS & at.keys()]  # another model sets commas or line breaks between them
+        return (spoken + [{}] * verdicts)[:verdicts]
 
 
 def _verdict(at: Mapping[str, float]) -> Verdict:

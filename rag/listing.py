@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from index.article import Article
+from index.filters import Filters
 from index.relevance import Score
 from index.search import Hit, Index
 from index.splitting import split_sentences
@@ -25,7 +26,14 @@ SAYS = {
 }
 
 
-def listed(question: str, index: Index, hits: Sequence[Hit], relevance: Score, when: TimeHint | None) -> list[Article]:
+def listed(
+    question: str,
+    index: Index,
+    hits: Sequence[Hit],
+    relevance: Score,
+    when: TimeHint | None,
+    filters: Filters | None,
+) -> list[Article]:
     """The articles that a list is of: those on its matter, or of the source, author or time that it names; the newest
     first.
 
@@ -33,8 +41,9 @@ def listed(question: str, index: Index, hits: Sequence[Hit], relevance: Score, w
         hits: what the search finds for the question.
         relevance: as `index.relevance.Relevance.scores`.
         when: the days that the question means.
+        filters: which articles may be listed.
     """
-    rows = index.articles()
+    rows = index.articles(filters)
     asks = question.casefold()
     named = {row.id for row in rows if any(name and name.casefold() in asks for name in (row.source, row.author))}
     if when and when.first and when.last:

