@@ -19,6 +19,7 @@ VERDICTS = ("no", "partly", "beside")
 NOT_THERE = "The articles do not say"
 
 _CITED = re.compile(r"\s*\[([a-z]\d+(?:\s*,\s*[a-z]\d+)*)\]\s*$")
+_AGREED = re.compile(r"^# agreed (\d+) of (\d+)\b", re.MULTILINE)
 
 
 class CorpusError(ValueError):
@@ -173,37 +174,40 @@ class _Reader:
         for needed in "QKAF":
             if needed not in parts:
                 raise self.fail(f"{head[1]} has no line `{needed}`")
-        answer = tuple(self.written(text) for text in parts["A"])
-        for place, written in enumerate(answer):
-            if not written.cites and not written.text.startswith(NOT_THERE):
-                raise self.fail(f"{head[1]}: `A {written.text[:40]}…` rests on no sentence")
-            if written.cites and place == 0 and written.text.startswith(NOT_THERE):
-                raise self.fail(
-                    f"{head[1]}: `{NOT_THERE} …` rests on no sentence; put what they do say into a line of its own"
-                )
-        foils = []
-        for text in parts["F"]:
-            label, _, said = text.partition("|")
-            words = label.split()
-            if len(words) != 2 or words[0] not in VERDICTS:
-                raise self.fail(
-                    f"{head[1]}: a foil is `F verdict kind | text [ids]`; the verdicts are {', '.join(VERDICTS)}"
-                )
-            foils.append(Foil(words[0], words[1], self.written(said.strip())))
-        history = []
-        for turn in parts.get("H", []):
-            asked, _, answered = turn.partition("|")
-            if not answered.strip():
-                raise self.fail(f"{head[1]}: an earlier turn is `H question | answer`")
-            history.append((asked.strip(), answered.strip()))
+        answer = tuple(self._answer(head[1], place, text) for place, text in enumerate(parts["A"]))
+        foils = tuple(self._foil(head[1], text) for text in parts["F"])
+        history = tuple(self._turn(head[1], text) for text in parts.get("H", []))
         if bool(history) != ("S" in parts):
             raise self.fail(f"{head[1]}: a question has both `H` and `S` or neither")
         if parts["K"][0].endswith("."):
             raise self.fail(f"{head[1]}: `K` is a clause without a full stop")
         return Question(
-            id=head[1], kind=head[2], text=parts["Q"][0], asks=parts["K"][0], answer=answer, foils=tuple(foils),
-            history=tuple(history), standalone=parts.get("S", [""])[0], day=parts.get("D", [""])[0],
+            id=head[1], kind=head[2], text=parts["Q"][0], asks=parts["K"][0], answer=answer, foils=foils,
+            history=history, standalone=parts.get("S", [""])[0], day=parts.get("D", [""])[0],
         )  # fmt: skip
+
+    def _answer(self, name: str, place: int, text: str) -> Written:
+        written = self.written(text)
+        if not written.cites and not written.text.startswith(NOT_THERE):
+            raise self.fail(f"{name}: `A {written.text[:40]}…` rests on no sentence")
+        if written.cites and place == 0 and written.text.startswith(NOT_THERE):
+            raise self.fail(
+                f"{name}: `{NOT_THERE} …` rests on no sentence; put what they do say into a line of its own"
+            )
+        return written
+
+    def _foil(self, name: str, text: str) -> Foil:
+        label, _, said = text.partition("|")
+        words = label.split()
+        if len(words) != 2 or words[0] not in VERDICTS:
+            raise self.fail(f"{name}: a foil is `F verdict kind | text [ids]`; the verdicts are {', '.join(VERDICTS)}")
+        return Foil(words[0], words[1], self.written(said.strip()))
+
+    def _turn(self, name: str, text: str) -> tuple[str, str]:
+        asked, _, answered = text.partition("|")
+        if not answered.strip():
+            raise self.fail(f"{name}: an earlier turn is `H question | answer`")
+        return asked.strip(), answered.strip()
 
     def pair(self) -> Pair:
         label, _, question = self.take()[1:].partition("|")
@@ -249,7 +253,7 @@ def clusters(folder: Path = FOLDER) -> Iterator[Cluster]:
 
 
 def summaries(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[Written, ...]]:
-    """The summary of each article of a cluster by its letter, and of all of them under `*`; none where there is none."""
+    """The summary of each article of a cluster by its letter, and of all of them under `*`; empty if there is none."""
     path = folder / "summaries" / f"{cluster.name}.txt"
     told: dict[str, list[Written]] = {}
     if not path.exists():
@@ -278,6 +282,21 @@ def blind(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[str, ...]]
     }
 
 
+def agreement(folder: Path = FOLDER) -> tuple[int, int]:
+    """On how many questions those who answered blind agreed with the corpus, and how many they answered.
+
+    Raises:
+        CorpusError: a file of blind answers does not say it, or says it more than once.
+    """
+    agreed = asked = 0
+    for path in sorted((folder / "blind").glob("*.txt")):
+        told = _AGREED.findall(path.read_text(encoding="utf-8"))
+        if len(told) != 1 or int(told[0][0]) > int(told[0][1]):
+            raise CorpusError(f"{path.name}: write one line `# agreed N of M`, N at most M")
+        agreed, asked = agreed + int(told[0][0]), asked + int(told[0][1])
+    return agreed, asked
+
+
 def _check(paths: list[Path]) -> int:
     failed = 0
     for path in paths:
@@ -290,7 +309,8 @@ def _check(paths: list[Path]) -> int:
         kinds = Counter(question.kind for question in cluster.questions)
         words = [len(article.text.split()) for article in cluster.articles]
         print(
-            f"{path.name}: {len(words)} articles of {min(words)} to {max(words)} words, {len(cluster.questions)} questions, {len(cluster.pairs)} pairs"
+            f"{path.name}: {len(words)} articles of {min(words)} to {max(words)} words, "
+            f"{len(cluster.questions)} questions, {len(cluster.pairs)} pairs"
         )
         print("  " + ", ".join(f"{kind} {kinds[kind]}" for kind in KINDS))
     return failed
@@ -302,9 +322,8 @@ def _blind(paths: list[Path]) -> int:
         cluster = read(path)
         print(f"# {cluster.name}: {cluster.subject}")
         for article in cluster.articles:
-            print(
-                f"\n## {article.letter} | {article.title} | {article.source} | {article.author} | {article.date} | {article.genre}"
-            )
+            head = (article.letter, article.title, article.source, article.author, article.date, article.genre)
+            print(f"\n## {' | '.join(head)}")
             for paragraph in article.paragraphs:
                 print("\n".join(f"{name} {text}" for name, text in paragraph) + "\n")
         for question in cluster.questions:
@@ -318,6 +337,14 @@ def _blind(paths: list[Path]) -> int:
     return 0
 
 
+def _agreement(paths: list[Path]) -> int:
+    """Prints how often those who answered blind agreed; of all files, whichever are named."""
+    agreed, asked = agreement()
+    print(f"agreed {agreed} of {asked} ({agreed / asked:.1%})")
+    return 0
+
+
 if __name__ == "__main__":
     verb, *files = sys.argv[1:]
-    sys.exit({"check": _check, "blind": _blind}[verb]([Path(file) for file in files]))
+    verbs = {"check": _check, "blind": _blind, "agreement": _agreement}
+    sys.exit(verbs[verb]([Path(file) for file in files]))

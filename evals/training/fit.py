@@ -1,4 +1,5 @@
-"""Fits the adapter to the examples. Needs PyTorch, NumPy and `gguf` alone, so that it runs on a borrowed GPU as it does here.
+"""Fits the adapter to the examples. Needs PyTorch, NumPy and `gguf` alone, so that it runs on a borrowed GPU as it
+does here.
 
     python fit.py MODEL.gguf EXAMPLES.npz ADAPTER.npz --minutes 7
 
@@ -15,11 +16,12 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 try:
     from evals.training.qwen import Qwen, load
@@ -63,13 +65,18 @@ class Examples:
         return torch.from_numpy(tokens).to(device), torch.from_numpy(weights).to(device)
 
 
-def losses(model: Qwen, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss of every learned token, and its weight."""
+def predicted(model: Qwen, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For every learned token the logits at its place, shape (n, vocabulary), the token, and its weight."""
     wanted = torch.zeros_like(weights, dtype=torch.bool)
     wanted[:, :-1] = weights[:, 1:] > 0
     logits = model(tokens, wanted)
-    targets, weight = tokens[:, 1:][wanted[:, :-1]], weights[:, 1:][wanted[:, :-1]]
-    return F.cross_entropy(logits, targets, reduction="none"), weight
+    return logits, tokens[:, 1:][wanted[:, :-1]], weights[:, 1:][wanted[:, :-1]]
+
+
+def losses(model: Qwen, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of every learned token, and its weight."""
+    logits, targets, weight = predicted(model, tokens, weights)
+    return functional.cross_entropy(logits, targets, reduction="none"), weight
 
 
 def measure(model: Qwen, examples: Examples, held: Sequence[int], most: int, device: str) -> str:
@@ -77,12 +84,8 @@ def measure(model: Qwen, examples: Examples, held: Sequence[int], most: int, dev
     total, heavy, right = [], [], []
     with torch.no_grad():
         for batch in examples.batches(held, most, None):
-            tokens, weights = examples.padded(batch, device)
-            wanted = torch.zeros_like(weights, dtype=torch.bool)
-            wanted[:, :-1] = weights[:, 1:] > 0
-            logits = model(tokens, wanted)
-            targets, weight = tokens[:, 1:][wanted[:, :-1]], weights[:, 1:][wanted[:, :-1]]
-            loss = F.cross_entropy(logits, targets, reduction="none")
+            logits, targets, weight = predicted(model, *examples.padded(batch, device))
+            loss = functional.cross_entropy(logits, targets, reduction="none")
             total.append(loss[weight <= 1].cpu())
             heavy.append(loss[weight > 1].cpu())
             right.append((logits.argmax(-1) == targets)[weight > 1].float().cpu())
@@ -94,7 +97,7 @@ def measure(model: Qwen, examples: Examples, held: Sequence[int], most: int, dev
 
 def save(model: Qwen, path: Path, scale: float) -> None:
     """The adapter's two matrices of every map, the scale multiplied into the first, as 16-bit floats."""
-    maps = {}
+    maps: dict[str, Any] = {}
     for name, adapted in model.learned():
         maps[f"{name}.a"] = (adapted.a.detach().float() * scale).cpu().numpy().astype(np.float16)
         maps[f"{name}.b"] = adapted.b.detach().float().cpu().numpy().astype(np.float16)
@@ -110,7 +113,7 @@ def fit(
     """Train until the epochs or the minutes are over; the learning rate falls to nothing by then."""
     begin = time.monotonic()
     torch.manual_seed(seed)
-    shuffle = random.Random(seed)
+    shuffle = random.Random(seed)  # noqa: S311 (no secret)
     model = load(model_path, device, rank, scale)
     examples = Examples(examples_path)
     print(f"loaded after {time.monotonic() - begin:.0f} s", flush=True)
@@ -121,7 +124,7 @@ def fit(
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, betas=(0.9, 0.98))
     whole = sum(int(examples.lengths[n]) for n in learned) * epochs
     seen, step, epoch, shown = 0, 0, 0, time.monotonic()
-    recent: list[float] = []
+    recent: list[Tensor] = []
     print(measure(model, examples, held, batch_tokens, device), flush=True)
     training = time.monotonic()
     while True:
@@ -135,14 +138,14 @@ def fit(
             loss, weight = losses(model, *examples.padded(batch, device))
             mean = (loss * weight).sum() / weight.sum()
             optimizer.zero_grad(set_to_none=True)
-            mean.backward()
+            torch.autograd.backward(mean)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             seen += sum(int(examples.lengths[n]) for n in batch)
             step += 1
-            recent.append(mean.detach())  # type: ignore[arg-type]
+            recent.append(mean.detach())
             if step % 50 == 0:
-                told = torch.stack(recent[-50:]).mean().item()  # type: ignore[arg-type]
+                told = torch.stack(recent[-50:]).mean().item()
                 rest = (time.monotonic() - training) * (1 / max(done, 1e-9) - 1)
                 speed = seen / (time.monotonic() - training)
                 print(f"step {step}, {done:.0%}, loss {told:.4f}, {speed:,.0f} tokens/s, {rest:.0f} s left", flush=True)

@@ -18,7 +18,7 @@ import gguf
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 ADAPTED = ("attn_q", "attn_k", "attn_v", "attn_output")  # what is merged into 8-bit weights at set-up
 
@@ -44,6 +44,9 @@ class Shape:
 class Adapted(nn.Module):
     """A linear map that stays as it is, plus a low-rank one that is learned: ``x W' + b + scale (x A') B'``."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None, rank: int, scale: float) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
@@ -54,12 +57,22 @@ class Adapted(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        low = F.linear(F.linear(x, self.a.to(x.dtype)), self.b.to(x.dtype))
-        return F.linear(x, self.weight, self.bias) + self.scale * low
+        low = functional.linear(functional.linear(x, self.a.to(x.dtype)), self.b.to(x.dtype))
+        return functional.linear(x, self.weight, self.bias) + self.scale * low
 
 
 class Block(nn.Module):
     """One layer: attention and feed-forward, each on what a norm has scaled."""
+
+    attn_q: Adapted
+    attn_k: Adapted
+    attn_v: Adapted
+    attn_output: Adapted
+    attn_norm: Tensor
+    ffn_norm: Tensor
+    ffn_gate: Tensor
+    ffn_up: Tensor
+    ffn_down: Tensor
 
     def __init__(self, weights: Mapping[str, Tensor], shape: Shape, rank: int, scale: float) -> None:
         super().__init__()
@@ -76,12 +89,13 @@ class Block(nn.Module):
         q = self.attn_q(y).view(batch, length, shape.heads, shape.head).transpose(1, 2)
         k = self.attn_k(y).view(batch, length, shape.kv_heads, shape.head).transpose(1, 2)
         v = self.attn_v(y).view(batch, length, shape.kv_heads, shape.head).transpose(1, 2)
-        seen = F.scaled_dot_product_attention(
+        seen = functional.scaled_dot_product_attention(
             _turned(q, cos, sin), _turned(k, cos, sin), v, is_causal=True, enable_gqa=True
         )
         x = x + self.attn_output(seen.transpose(1, 2).reshape(batch, length, width))
         y = _norm(x, self.ffn_norm, shape.epsilon)
-        return x + F.linear(F.silu(F.linear(y, self.ffn_gate)) * F.linear(y, self.ffn_up), self.ffn_down)
+        opened = functional.silu(functional.linear(y, self.ffn_gate)) * functional.linear(y, self.ffn_up)
+        return x + functional.linear(opened, self.ffn_down)
 
 
 class Qwen(nn.Module):
@@ -91,6 +105,10 @@ class Qwen(nn.Module):
         tokens: shape (batch, length), padded on the right.
         wanted: shape (batch, length), True where the next token is to be told.
     """
+
+    embedding: Tensor
+    output: Tensor
+    output_norm: Tensor
 
     def __init__(self, weights: Mapping[str, Tensor], shape: Shape, rank: int, scale: float) -> None:
         super().__init__()
@@ -108,14 +126,14 @@ class Qwen(nn.Module):
 
     def forward(self, tokens: Tensor, wanted: Tensor) -> Tensor:
         shape = self.shape
-        x = F.embedding(tokens, self.embedding)
+        x = functional.embedding(tokens, self.embedding)
         places = torch.arange(tokens.shape[1], device=tokens.device, dtype=torch.float32)
         turns = shape.base ** (-torch.arange(0, shape.head, 2, device=tokens.device, dtype=torch.float32) / shape.head)
         angles = torch.outer(places, turns).repeat(1, 2)
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         for block in self.blocks:
             x = block(x, cos, sin)
-        return F.linear(_norm(x[wanted], self.output_norm, shape.epsilon), self.output).float()
+        return functional.linear(_norm(x[wanted], self.output_norm, shape.epsilon), self.output).float()
 
     def learned(self) -> Iterator[tuple[str, Adapted]]:
         """The adapted maps by the name of their weight in the GGUF file."""
@@ -125,7 +143,7 @@ class Qwen(nn.Module):
 
 
 def _norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), weight, epsilon)
+    return functional.rms_norm(x, (x.shape[-1],), weight, epsilon)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
