@@ -115,10 +115,11 @@ class _Reader:
         self._path = path
         self._lines = path.read_text(encoding="utf-8").split("\n")
         self._at = 0
+        self._taken = 0  # the number of the line that was taken last, from 1
         self.sentences: dict[str, str] = {}
 
     def fail(self, problem: str) -> CorpusError:
-        return CorpusError(f"{self._path.name}, line {self._at}: {problem}")
+        return CorpusError(f"{self._path.name}, line {self._taken}: {problem}")
 
     def peek(self) -> str:
         """The next line that is not empty, or "" at the end."""
@@ -129,6 +130,7 @@ class _Reader:
     def take(self) -> str:
         line = self.peek()
         self._at += 1
+        self._taken = self._at
         return line
 
     def article(self) -> Told:
@@ -144,6 +146,7 @@ class _Reader:
             if line.startswith(("#", "?", "=")):
                 break
             self._at += 1
+            self._taken = self._at
             if not line:
                 paragraphs.append([])
                 continue
