@@ -43,7 +43,8 @@ class Examples:
         self.lengths = self.ends - self.starts
 
     def batches(self, which: Sequence[int], most: int, shuffle: random.Random | None) -> Iterator[list[int]]:
-        """Examples of about the same length together, at most so many tokens with their padding."""
+        """Examples of about the same length together, at most so many tokens with their padding; shuffled, where the
+        lengths are only about in order, a few more."""
         order = sorted(which, key=lambda n: self.lengths[n] + (shuffle.random() * 24 if shuffle else 0))
         batches: list[list[int]] = [[]]
         for n in order:
