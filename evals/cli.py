@@ -37,6 +37,7 @@ from evals.run import Progress
 from evals.run import run as run_questions
 from evals.scoring import LAYERS, METRICS
 from evals.statistics import share
+from evals.training.cli import train
 from index import console
 from index.article import Article
 from index.errors import GoldError
@@ -608,3 +609,6 @@ def _failure(item: Item) -> str:
 def _safe(text: str) -> str:
     """Text of articles, questions and models without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+command.add_command(train)

@@ -58,10 +58,11 @@ class KeptWriting(LLM):
         *,
         likely: bool = False,
         begun: int | None = None,
+        without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
         prompt = [[message.role, message.content] for message in messages]
-        key = digest([self._known, prompt, max_tokens, likely])
+        key = digest([self._known, prompt, max_tokens, likely, without])
         is_answer = max_tokens == TOKENS
         if kept := _kept(self._cache.get(key), is_answer):
             text, usage, call = kept
@@ -71,7 +72,7 @@ class KeptWriting(LLM):
             return usage
         self._calls.append(_Call(0.0, 0.0, is_answer))  # holds the place: what came before an answer counts for it
         start, first, text = time.perf_counter(), 0.0, ""
-        writing = super().write(messages, max_tokens, stop, likely=likely, begun=begun)
+        writing = super().write(messages, max_tokens, stop, likely=likely, begun=begun, without=without)
         try:
             while True:
                 try:

@@ -42,8 +42,8 @@ def rows(folder: Path = FOLDER) -> tuple[list[str], list[str]]:
 
 def main() -> None:
     """Fit, tell and write."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.model_selection import cross_val_predict  # type: ignore[import-untyped]
 
     typed, told = rows()
     embedder = Embedder()

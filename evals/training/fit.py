@@ -5,7 +5,7 @@ does here.
 
 EXAMPLES.npz holds `tokens` (all examples in one row), `weights` (how much each token is learned, 0 for what is read),
 `ends` (where each example ends) and `held` (1 for those that are only measured). Writes the adapter whenever it has
-measured, so that a run that is cut off leaves what it had.
+measured, with the tokens seen so far beside it (ADAPTER.seen), so that a run that is cut off goes on from there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ except ImportError:  # run as a file
     from qwen import Qwen, load  # type: ignore[import-not-found,no-redef]
 
 
+SCALE = 2.0  # of the learned change
+BATCH_TOKENS = 16_384
 _MEASURED = 500  # of the held examples, spread over all of them
 
 
@@ -96,7 +98,7 @@ def measure(model: Qwen, examples: Examples, held: Sequence[int], most: int, dev
     )
 
 
-def save(model: Qwen, path: Path, scale: float) -> None:
+def save(model: Qwen, path: Path, scale: float, seen: int = 0) -> None:
     """The adapter's two matrices of every map, the scale multiplied into the first, as 16-bit floats."""
     maps: dict[str, Any] = {}
     for name, adapted in model.learned():
@@ -105,6 +107,39 @@ def save(model: Qwen, path: Path, scale: float) -> None:
     with path.with_suffix(".part").open("wb") as file:
         np.savez(file, **maps)
     path.with_suffix(".part").replace(path)
+    path.with_suffix(".seen").write_text(f"{seen}\n", encoding="utf-8")
+
+
+def resume(model: Qwen, path: Path, scale: float) -> int:
+    """Go on from a saved adapter; the tokens that it has seen, 0 where there is none."""
+    if not (path.exists() and path.with_suffix(".seen").exists()):
+        return 0
+    told = np.load(path)
+    with torch.no_grad():
+        for name, adapted in model.learned():
+            adapted.a.copy_(torch.from_numpy(told[f"{name}.a"].astype(np.float32) / scale))
+            adapted.b.copy_(torch.from_numpy(told[f"{name}.b"].astype(np.float32)))
+    return int(path.with_suffix(".seen").read_text(encoding="utf-8"))
+
+
+def export(adapter: Path, out: Path) -> None:
+    """The adapter as a LoRA file of llama.cpp's."""
+    import gguf
+
+    told = np.load(adapter)
+    rank = told[told.files[0]].shape[0]
+    writer = gguf.GGUFWriter(out, "qwen2")
+    writer.add_type("adapter")
+    writer.add_name("Dateline reader")
+    writer.add_license("apache-2.0")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))  # the scale is in the matrices already
+    for name in told.files:
+        writer.add_tensor(name[:-2] + (".lora_a" if name.endswith(".a") else ".lora_b"), told[name])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def fit(
@@ -124,7 +159,10 @@ def fit(
     parameters = [parameter for _, adapted in model.learned() for parameter in (adapted.a, adapted.b)]
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, betas=(0.9, 0.98))
     whole = sum(int(examples.lengths[n]) for n in learned) * epochs
-    seen, step, epoch, shown = 0, 0, 0, time.monotonic()
+    seen, step, epoch, shown = resume(model, adapter, scale), 0, 0, time.monotonic()
+    before = seen
+    if seen:
+        print(f"goes on after {seen:,} tokens", flush=True)
     recent: list[Tensor] = []
     print(measure(model, examples, held, batch_tokens, device), flush=True)
     training = time.monotonic()
@@ -148,18 +186,18 @@ def fit(
             if step % 50 == 0:
                 told = torch.stack(recent[-50:]).mean().item()
                 rest = (time.monotonic() - training) * (1 / max(done, 1e-9) - 1)
-                speed = seen / (time.monotonic() - training)
+                speed = (seen - before) / (time.monotonic() - training)
                 print(f"step {step}, {done:.0%}, loss {told:.4f}, {speed:,.0f} tokens/s, {rest:.0f} s left", flush=True)
             if time.monotonic() - shown > 75:
                 print(measure(model, examples, held, batch_tokens, device), flush=True)
-                save(model, adapter, scale)
+                save(model, adapter, scale, seen)
                 shown = time.monotonic()
         else:
             epoch += 1
             continue
         break
     print(f"{step} steps, {epoch} epochs and {seen:,} tokens in {time.monotonic() - begin:.0f} s", flush=True)
-    save(model, adapter, scale)
+    save(model, adapter, scale, seen)
     print(measure(model, examples, held, batch_tokens, device), flush=True)
 
 
@@ -170,11 +208,11 @@ def main() -> None:
     parser.add_argument("examples", type=Path)
     parser.add_argument("adapter", type=Path)
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after so long, loading included")
-    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--epochs", type=float, default=2.3)
     parser.add_argument("--rank", type=int, default=32)
-    parser.add_argument("--scale", type=float, default=2.0)
-    parser.add_argument("--rate", type=float, default=3e-4)
-    parser.add_argument("--batch-tokens", type=int, default=16_384)
+    parser.add_argument("--scale", type=float, default=SCALE)
+    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--batch-tokens", type=int, default=BATCH_TOKENS)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     told = parser.parse_args()
     fit(

@@ -23,9 +23,9 @@ from evals.run import Asker, ask_items, run
 from index.article import Article, Chunk, Span
 from index.search import Hit
 from index.settings import Settings, load_settings
-from rag.types import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Support, Timings, Turn
 from rag.decline import DECLINED_TEXT
 from rag.models.llm import Usage
+from rag.types import Answer, AnswerSentence, Citation, EvidenceSentence, Models, Support, Timings, Turn
 
 FACTS = {
     "bridge": ("The iron bridge of Elmford", "cost", "14 million euros"),

@@ -35,8 +35,8 @@ from index.errors import GoldError, ModelError
 from index.search import Index
 from index.settings import Settings
 from prompts import Message
-from rag.types import Answer, Support
 from rag.models.llm import Usage
+from rag.types import Answer, Support
 from tests.evals import test_eval_cli
 from tests.evals.handmade import ARTICLES, FACTS, UNKNOWN, Pipeline, opened, opener, question
 

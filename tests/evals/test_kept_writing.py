@@ -17,9 +17,9 @@ from index.errors import ModelError
 from index.search import Index
 from index.settings import load_settings
 from prompts import Message
-from rag.types import Answer, Models, Timings, Turn
-from rag.models.llm import Usage
 from rag.assistant import Assistant
+from rag.models.llm import Usage
+from rag.types import Answer, Models, Timings, Turn
 
 pytestmark = pytest.mark.loopback
 

@@ -14,6 +14,8 @@ from typing import Any
 from index.article import Article
 from index.errors import ModelError, UnknownArticle
 from index.ledger import ArticleRow
+from rag.assistant import Answered, Event, EvidenceFound, Queued, TextAdded
+from rag.models.llm import Usage
 from rag.types import (
     Answer,
     AnswerSentence,
@@ -24,8 +26,6 @@ from rag.types import (
     Timings,
     Turn,
 )
-from rag.models.llm import Usage
-from rag.assistant import Answered, Event, EvidenceFound, Queued, TextAdded
 from ui.site import listen, serve
 
 _FILLER = (

@@ -9,8 +9,8 @@ import pytest
 
 from index.errors import DatelineError, ModelError, QuestionError, ReadError, StoreError
 from index.filters import Filters
-from rag.types import Answer, Models, Timings, Turn
 from rag.models.llm import Usage
+from rag.types import Answer, Models, Timings, Turn
 from ui.batch import Row, ask_all, checked_date, read_rows
 
 QUESTIONS = [

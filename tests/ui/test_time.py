@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from index.times import TimeHint
-from rag.types import Answer
 from rag.assistant import Answered
+from rag.types import Answer
 from tests.ui.fake_assistant import FakeAssistant
 from ui.render import answer_html
 from ui.terminal import Form, present
