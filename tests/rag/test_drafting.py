@@ -207,7 +207,7 @@ def test_where_no_sentence_may_be_shown_it_is_declined_whatever_the_judge_says_o
 
 def test_what_does_not_answer_is_declined_however_well_it_is_carried() -> None:
     assert made("It opened [1].", YES, answer=NO).decision.declined
-    assert made("It opened [1].", YES, answer=PART, none=0.2).decision == decline.Decision(False, pytest.approx(0.4))
+    assert made("It opened [1].", YES, answer=PART, none=0.5).decision == decline.Decision(False, 0.25)
 
 
 def test_markers_that_point_at_nothing_that_was_read_are_counted() -> None:

@@ -24,7 +24,7 @@ ARTICLES = {
         "The harbour of Gwadar was opened in 2007. Its cranes came from China. Fish is sold there.",
     ),
     "quetta": ("2024-04-01", "The railway to Quetta was closed. Passengers took the bus. It was late. Nobody minded."),
-    "copy": ("2023-01-01", "It had cost a fortune. The harbour of Gwadar was opened in 2007."),
+    "copy": ("2023-01-01", "It had cost a fortune. The harbour of Gwadar was opened in 2007. Taxes rose."),
 }
 QUESTION = "When was the harbour of Gwadar opened?"
 BEFORE = [Turn("user", "What stands in the harbour of Gwadar?"), Turn("assistant", "Cranes.")]
@@ -40,9 +40,7 @@ def filled(corpus: Index, write: Callable[..., Path], folder: Path) -> Index:
 
 def relevance(question: str, texts: Sequence[str]) -> Scores:
     """The harbour before its cranes before all else."""
-    return np.array(
-        [4.0 * text.startswith("The harbour") + 2.0 * text.endswith("China.") for text in texts], np.float32
-    )
+    return np.array([4.0 * text.endswith("2007.") + 2.0 * text.endswith("China.") for text in texts], np.float32)
 
 
 class Find:
@@ -122,7 +120,9 @@ def test_a_list_has_articles_and_no_sentences(find: Find) -> None:
 def test_a_summary_begins_with_the_first_sentences_of_the_best_article(find: Find) -> None:
     found = find("Summarise the article about the harbour.", "summary: Summarise the article about the harbour.")
     assert found.kind is Kind.SUMMARY
-    assert places(found)[:3] == [("gwadar", 0), ("gwadar", 1), ("gwadar", 2)]
+    best = found.ranked[3].sentence
+    assert best.text == "The harbour of Gwadar was opened in 2007."
+    assert places(found)[:3] == [(best.article.id, n) for n in range(3)]
     assert ("quetta", 0) in places(found)[3:], "what else speaks to it follows"
 
 
@@ -173,7 +173,7 @@ def test_what_compares_has_the_best_sentence_of_each_article_first(find: Find) -
     assert together == ["gwadar", "gwadar"], "the cranes are more relevant than any sentence of another article"
     apart = places(find("How do the reports differ on the harbour of Gwadar?"))
     assert {name for name, _ in apart[:3]} == set(ARTICLES)
-    assert len(apart) == len(set(apart)) == 8
+    assert len(apart) == len(set(apart)) == 9
 
 
 def test_where_every_article_is_asked_each_keeps_its_copy_of_a_sentence(find: Find) -> None:
