@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,7 +109,7 @@ class Model:
                 yield word + " "
             if self.error and kind == self.fails_at:
                 raise self.error
-            return Usage(1, 0, 1, likely=told) if told else self.usage
+            return replace(self.usage, likely=told)
         finally:
             self.open -= 1
 

@@ -57,10 +57,10 @@ class Model:
                 raise self.error
             if likely:
                 yield "word"
-                return Usage(1, likely=({"None": self.none, "The": 1 - self.none},))
+                return Usage(90, 40, 1, likely=({"None": self.none, "The": 1 - self.none},))
             yield self.text[:5]
             yield self.text[5:]
-            return Usage(2)
+            return Usage(90, 89, 7)
         finally:
             self.open -= 1
 
@@ -94,7 +94,7 @@ def test_it_is_looked_then_written_then_checked_after_the_same_prompt() -> None:
     assert judge.asked == [(prompt, model.text, 2, stop)]
     assert model.stops == {stop}
     assert (draft.read, draft.text, draft.texts) == (READ, model.text, ("It opened in 2007.", "It has cranes."))
-    assert draft.usage == Usage(2), "what it cost to write it, not to look"
+    assert draft.usage == Usage(90, 40, 7), "the prompt was read for the look, and but once"
     assert draft.decision == decline.Decision(False, 1.0)
 
 

@@ -71,7 +71,7 @@ def test_the_days_that_are_named_are_listed_and_narrow_a_source(filled: Index) -
     assert ids(filled, "Which articles came out in May 2024?") == ["port"]
     assert ids(filled, "Which articles came out since April 2024?", asked="2024-06-15") == ["port", "trains", "month"]
     assert ids(filled, "Which articles came out before 2024?") == ["dam"]
-    assert ids(filled, "Which articles came out on 10 April 2024?") == ["trains"]
+    assert ids(filled, "Which articles came out on 10 April 2024?") == ["trains", "month"]
     assert ids(filled, "What came out last month?", asked="2024-06-15") == ["port"]
     assert ids(filled, "Which articles of Coast Weekly came out in April 2023?") == ["dam"]
 
@@ -79,6 +79,11 @@ def test_the_days_that_are_named_are_listed_and_narrow_a_source(filled: Index) -
 def test_an_article_of_which_only_the_month_is_known_is_of_that_month(filled: Index) -> None:
     assert ids(filled, "Which articles came out in April 2024?") == ["trains", "month"]
     assert ids(filled, "Which articles came out in March 2024?") == []
+
+
+@pytest.mark.xfail(strict=True, reason="index.times reads “from May 2024” as since then")
+def test_articles_from_a_month_came_out_in_it(filled: Index) -> None:
+    assert ids(filled, "Which articles are from April 2024?", asked="2024-06-15") == ["trains", "month"]
 
 
 def test_where_no_article_is_of_the_days_that_are_named_none_is_listed(filled: Index) -> None:
