@@ -95,7 +95,7 @@ class Drafter:
         if not read:
             return Draft(read, 1.0)
         messages = reader.prompt(question, read, asked, trained=self.llm.is_trained)
-        none, without = 0.0, ""
+        none, without, first = 0.0, "", None
         if self.llm.is_trained:  # its first word tells, before any is shown
             _, first = yield from self._write(messages, 1, stop)
             none = reader.none(first)
@@ -104,6 +104,8 @@ class Drafter:
             elif not last:
                 return Draft(read, none, usage=first)
         text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
+        if first:  # it was then that the prompt was read
+            usage = replace(usage, cached_tokens=first.cached_tokens)
         marked = tuple(cite.read_markers(text))
         if reader.says_none(text) or not marked:
             return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage)

@@ -105,9 +105,18 @@ class Judge:
         """The likeliest verdicts at each of so many places; where a model tells no probabilities, those it wrote."""
         text, usage = to_the_end(self._llm.write(asked, verdicts, stop, likely=True, begun=begun))
         words = usage.likely or [{word: 1.0} for word in text.replace(",", " ").split()]
-        told = [{word.strip(".").lower(): share for word, share in at.items()} for at in words]
+        told = [_in_one_case(at) for at in words]
         spoken = [at for at in told if _WORDS & at.keys()]  # another model sets commas or line breaks between them
         return (spoken + [{}] * verdicts)[:verdicts]
+
+
+def _in_one_case(at: Mapping[str, float]) -> dict[str, float]:
+    """The probabilities of words, those of "Yes" and "yes" together."""
+    told: dict[str, float] = {}
+    for word, share in at.items():
+        plain = word.strip(".").lower()
+        told[plain] = told.get(plain, 0.0) + share
+    return told
 
 
 def _verdict(at: Mapping[str, float]) -> Verdict:

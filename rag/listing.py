@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,15 +46,14 @@ def listed(
     """
     rows = index.articles(filters)
     asks = question.casefold()
-    named = {row.id for row in rows if any(name and name.casefold() in asks for name in (row.source, row.author))}
-    if when and when.first and when.last:
-        first, last = when.first.isoformat(), when.last.isoformat()
-        dated = {row.id for row in rows if first <= row.published <= f"{last}~"}
+    named = {row.id for row in rows if _is_named(row.source, asks) or _is_named(row.author, asks)}
+    if when:
+        dated = {row.id for row in rows if row.published and _is_of(row.published, when)}
         named = named & dated if named else dated
     if not named:
         scores = relevance(question, [f"{hit.article.title}. {hit.text}" for hit in hits])
         named = {hit.article.id for hit, score in zip(hits, scores, strict=True) if score >= _ABOUT}
-    wanted = named or {row.id for row in rows}
+    wanted = named if named or when else {row.id for row in rows}
     return [index.article(row.id) for row in rows if row.id in wanted]
 
 
@@ -83,3 +83,16 @@ def found(articles: Sequence[Article]) -> tuple[EvidenceSentence, ...]:
     spans = [(article, split_sentences(article.text)[:1]) for article in articles[:MOST]]
     openings = [EvidenceSentence(0, a, 0, s.start, s.end, 0.0) for a, of_article in spans for s in of_article]
     return tuple(replace(each, number=number) for number, each in enumerate(openings, start=1))
+
+
+def _is_named(name: str, asks: str) -> bool:
+    """Whether a name stands in a question as words of their own: AP does not stand in Japan."""
+    own = name.casefold()
+    return bool(own) and own in asks and bool(re.search(rf"(?<!\w){re.escape(own)}(?!\w)", asks))
+
+
+def _is_of(published: str, when: TimeHint) -> bool:
+    """Whether an ISO date that may stop at the year or the month is one of the days that are meant, or may be."""
+    day = published[:10]
+    first, last = (side.isoformat()[: len(day)] if side else day for side in (when.first, when.last))
+    return first <= day <= last

@@ -22,8 +22,9 @@ from playwright.sync_api import Browser, expect
 from index.errors import ModelError
 from index.settings import load_settings
 from rag.assistant import Answered, Assistant, EvidenceFound, TextAdded
+from rag.listing import SAYS
 from rag.models.files import is_ready
-from rag.types import Answer, Support, Turn
+from rag.types import Answer, Kind, Support, Turn
 from ui.site import listen, server_config
 
 pytestmark = [pytest.mark.loopback, pytest.mark.slow]
@@ -84,6 +85,7 @@ def test_what_no_article_is_about_is_declined(assistant: Assistant) -> None:
     answer = assistant.ask("How many moons does the planet Neptune have?")
     assert answer.declined
     assert answer.sentences == ()
+    assert answer.refusal
     assert answer.evidence  # the nearest passages
 
 
@@ -95,7 +97,19 @@ def test_a_follow_up_is_understood_from_the_conversation(assistant: Assistant) -
     answer = assistant.ask("What does she hold China responsible for?", history=history)
     assert "Mahrang" in answer.standalone
     assert any(e.article.id == "iran-china-epiphany" for e in answer.evidence)
-    assert 2 * answer.usage.cached_tokens >= answer.usage.prompt_tokens
+    assert 0 < answer.usage.cached_tokens < answer.usage.prompt_tokens  # the part that all prompts share
+
+
+def test_small_talk_is_answered_without_reading(assistant: Assistant) -> None:
+    answer = assistant.ask("hello")
+    assert answer.kind in (Kind.TALK, Kind.ABILITY)
+    assert (answer.text, answer.evidence, answer.read) == (SAYS[answer.kind], (), ())
+
+
+def test_an_overview_is_written_from_every_article(assistant: Assistant) -> None:
+    answer = assistant.ask("What are the articles about?")
+    assert answer.kind is Kind.OVERVIEW
+    assert {e.article.id for e in answer.evidence} == {row.id for row in assistant.articles()}
 
 
 def test_closing_the_stream_frees_the_model(assistant: Assistant) -> None:
@@ -160,7 +174,7 @@ def test_a_child_that_is_killed_at_any_moment_gives_a_whole_answer_or_none(
         except ModelError as error:
             said.append(str(error))
         killing.join()
-        _until(lambda pid=pid: assistant.llm.local_server.pid != pid)  # type: ignore[misc]
+        _until(lambda pid=pid: assistant.llm.local_server.pid != pid)
         assert assistant.llm.local_server.address
     assert all("incomplete" in error for error in said), said
 

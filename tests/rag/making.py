@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from index.article import Article
@@ -22,9 +23,9 @@ def sentence(of: Article, position: int, score: float = 0.0, number: int = 0) ->
 
 
 def ranked(*found: tuple[Article, int, float]) -> tuple[Ranked, ...]:
-    """Sentences (article, position, relevance) as `evidence.pool` gives them, each with the one before it."""
+    """Sentences (article, position, relevance) as `evidence.pool` gives them, each with the one before it, unscored."""
     return tuple(
-        Ranked(sentence(of, position, score), sentence(of, position - 1, score) if position else None)
+        Ranked(sentence(of, position, score), sentence(of, position - 1, -math.inf) if position else None)
         for of, position, score in found
     )
 

@@ -84,6 +84,24 @@ def test_a_later_article_replaces_an_older_one_where_that_is_likelier(share: Map
     assert found.update is update
 
 
+@pytest.mark.parametrize(
+    ("older", "newer", "update"),
+    [
+        ("2021-03-02", "2021-03-03", True),
+        ("2021-03-02", "2021-03-02", False),
+        ("2021-03", "2021-03-02", False),  # perhaps the same day
+        ("", "2021-03-02", False),
+        ("", "", False),
+    ],
+)
+def test_only_an_article_that_is_later_for_certain_replaces_another(older: str, newer: str, update: bool) -> None:
+    both = [
+        sentence(article(name, "It cost a lot.", published=day), 0, 1.0) for name, day in (("n", newer), ("o", older))
+    ]
+    (found,) = disagreements(COST, both, Relate(later=1.0))
+    assert found.update is update
+
+
 @pytest.mark.parametrize(("weekly", "compared"), [(7.0, True), (6.99, False)])
 def test_what_is_much_less_relevant_is_not_compared(weekly: float, compared: bool) -> None:
     relate = Relate()

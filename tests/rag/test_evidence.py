@@ -10,7 +10,7 @@ import pytest
 from index.article import Article
 from index.relevance import Scores
 from index.search import Index
-from rag.evidence import Ranked, gathered, pool, reading, repeats, shown
+from rag.evidence import Ranked, gathered, openings, pool, reading, repeats, shown, spread
 from rag.types import EvidenceSentence
 from tests.rag.making import article, count, ranked, sentence
 
@@ -71,7 +71,8 @@ def test_each_sentence_comes_with_the_one_before_it_and_with_its_relevance(fille
         assert each.before is not None
         assert (each.before.article, each.before.sentence) == (e.article, e.sentence - 1)
         assert ARTICLES[e.article.id][each.before.start : e.end] == f"{each.before.text} {e.text}"
-        assert each.before.score == e.score == (3.5 if "money" in f"{each.before.text} {e.text}" else 0.0)
+        assert e.score == (3.5 if "money" in f"{each.before.text} {e.text}" else 0.0)
+        assert each.before.score < min(0.0, e.score), "it was not found for what it says"
 
 
 def test_the_relevance_of_a_sentence_is_read_after_the_one_before_it_and_decides_the_order(filled: Index) -> None:
@@ -134,6 +135,33 @@ def test_of_articles_that_are_all_far_the_farther_one_is_lent_no_more(filled: In
     assert pool("What happened?", far, filled, Relevance())[0].sentence.article.id == "quetta"
 
 
+def test_where_every_article_is_asked_each_keeps_its_copy_but_not_twice(
+    filled: Index, write: Callable[..., Path], folder: Path
+) -> None:
+    write("twice.txt", "Rain is rare in that town. Fish is dear. Rain is rare in that town.")
+    filled.add([folder])
+    hits = filled.search(OPENED, 12)
+    found = [each.sentence for each in pool(OPENED, hits, filled, Relevance(), copies=True)]
+    assert {e.article.id for e in found if e.text == "The harbour of Gwadar was opened in 2007."} == {"gwadar", "copy"}
+    assert sorted(e.article.id for e in found if e.text.startswith("Rain")) == ["gwadar", "twice"]
+
+
+def test_spread_gives_the_best_of_each_article_before_the_second_of_any() -> None:
+    found = ranked((PORT, 3, 9.0), (PORT, 1, 8.0), (PORT, 0, 7.0), (TRAIN, 1, 6.0), (TRAIN, 0, 5.0))
+    places = [(each.sentence.article.id, each.sentence.sentence) for each in spread(found)]
+    assert places == [("port", 3), ("train", 1), ("port", 1), ("train", 0), ("port", 0)]
+    assert spread(()) == ()
+
+
+def test_openings_are_the_first_sentences_of_each_article_then_the_second_of_each() -> None:
+    short = article("short", "One alone.")
+    found = openings([PORT, short, TRAIN], 2)
+    places = [(each.sentence.article.id, each.sentence.sentence) for each in found]
+    assert places == [("port", 0), ("short", 0), ("train", 0), ("port", 1), ("train", 1)]
+    assert [each.sentence.text for each in found[:2]] == ["Ada Holm is the mayor.", "One alone."]
+    assert openings([PORT], 0) == ()
+
+
 # What is read of it
 
 PORT = article("port", "Ada Holm is the mayor.", "She opened it.", "Rain fell there.", "It was wet.")
@@ -153,6 +181,14 @@ def test_a_sentence_is_read_after_the_one_before_it_in_the_order_of_the_text() -
 def test_articles_come_in_the_order_of_their_best_sentence_and_are_not_torn_apart() -> None:
     found = ranked((TRAIN, 0, 9.0), (PORT, 3, 8.0), (TRAIN, 1, 7.0), (PORT, 0, 6.0))
     assert read(found, 400) == [("train", 0), ("train", 1), ("port", 0), ("port", 2), ("port", 3)]
+
+
+@pytest.mark.parametrize("found", [((PORT, 0, 9.0), (PORT, 1, 8.0)), ((PORT, 1, 8.0), (PORT, 0, 7.0))])
+def test_a_sentence_that_was_found_keeps_its_relevance_where_it_also_comes_before_another(
+    found: tuple[tuple[Article, int, float], ...],
+) -> None:
+    scores = {e.sentence: e.score for e in reading(ranked(*found), count, 400)}
+    assert scores == {place: score for _, place, score in found}
 
 
 def test_the_best_sentence_is_read_whatever_it_costs_with_the_one_before_it() -> None:
@@ -212,6 +248,14 @@ def test_evidence_is_what_was_read_under_its_numbers_then_the_most_relevant_of_t
     assert evidence[: len(first)] == first
     assert [(e.article.id, e.sentence) for e in evidence] == [("port", 0), ("port", 1), ("train", 1), ("train", 0)]
     assert [e.number for e in evidence] == [1, 2, 3, 4]
+
+
+@pytest.mark.xfail(strict=True, reason="an opening that does not fit is shown again where it was also found")
+def test_each_sentence_is_shown_once_where_an_opening_was_also_found() -> None:
+    long = article("long", "One two.", "word " * 90 + "end.")
+    found = (*openings([long], 2), *ranked((long, 0, 5.0), (long, 1, 4.0)))
+    evidence = gathered(reading(found, count, 60), found)
+    assert [(e.number, e.sentence) for e in evidence] == [(1, 0), (2, 1)]
 
 
 def test_at_most_24_sentences_are_shown_but_all_that_were_read() -> None:

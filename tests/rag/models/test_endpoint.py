@@ -377,7 +377,7 @@ def test_a_first_token_may_take_longer_than_the_others(server: OddServer) -> Non
 
 
 @pytest.mark.parametrize(
-    "slow", [events(30), events(delta(role="assistant"), 30), events(*[b": ping\n\n", 0.2] * 150)]
+    "slow", [events(30), events(delta(role="assistant"), 30), events(*(b": ping\n\n", 0.2) * 150)]
 )  # fmt: skip
 def test_a_first_token_that_does_not_come_is_given_up(server: OddServer, slow: odd.Answer) -> None:
     llm = Endpoint(server.url, "fake-model", KEY, patience=Patience(first=1))
