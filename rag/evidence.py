@@ -134,7 +134,8 @@ def gathered(read: Sequence[EvidenceSentence], ranked: Sequence[Ranked]) -> tupl
     """An answer's evidence: what was read, under its numbers, then the most relevant of the rest."""
     places = {(e.article.id, e.sentence) for e in read}
     rest = [each.sentence for each in ranked if (each.sentence.article.id, each.sentence.sentence) not in places]
-    return renumbered([*read, *rest][: max(_SHOWN, len(read))])
+    once = firsts([*read, *rest], lambda e: (e.article.id, e.sentence))
+    return renumbered(once[: max(_SHOWN, len(read))])
 
 
 def renumbered(found: Iterable[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:

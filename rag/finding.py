@@ -77,8 +77,7 @@ class Finder:
             ModelError: the model can't be used.
         """
         typed = checked(typed)
-        looks = asked_like(typed, self.index.embedder)
-        meaning = meant(typed, history, write, looks, trained=self.trained)
+        meaning = meant(typed, history, write, asked_like(typed, self.index.embedder), trained=self.trained)
         kind, question = meaning.kind, meaning.question
         if by_article and kind is not Kind.QUESTION:
             kind, question = Kind.QUESTION, typed
@@ -98,7 +97,7 @@ class Finder:
         if kind is Kind.OVERVIEW:
             return Found(typed, question, asked, kind, when, self._overview(filters))
         ranked = evidence.pool(question, hits, self.index, self.relevance, copies=by_article)
-        if looks.compares:
+        if asked_like(question, self.index.embedder).compares:
             ranked = evidence.spread(ranked)
         if kind is Kind.SUMMARY and ranked:
             ranked = (*evidence.openings([ranked[0].sentence.article], _OPENING), *ranked)

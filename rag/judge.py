@@ -103,10 +103,12 @@ class Judge:
         self, asked: Sequence[Message], verdicts: int, stop: threading.Event | None, begun: int | None = None
     ) -> list[dict[str, float]]:
         """The likeliest verdicts at each of so many places; where a model tells no probabilities, those it wrote."""
-        text, usage = to_the_end(self._llm.write(asked, verdicts, stop, likely=True, begun=begun))
+        # Another model than the trained one sets commas or line breaks between them.
+        tokens = verdicts if self._llm.is_trained else 4 * verdicts
+        text, usage = to_the_end(self._llm.write(asked, tokens, stop, likely=True, begun=begun))
         words = usage.likely or [{word: 1.0} for word in text.replace(",", " ").split()]
-        told = [_in_one_case(at) for at in words]
-        spoken = [at for at in told if _WORDS & at.keys()]  # another model sets commas or line breaks between them
+        told = [_in_one_case(at) for at in words if at]
+        spoken = [at for at in told if max(at, key=at.__getitem__) in _WORDS]
         return (spoken + [{}] * verdicts)[:verdicts]
 
 

@@ -250,7 +250,6 @@ def test_evidence_is_what_was_read_under_its_numbers_then_the_most_relevant_of_t
     assert [e.number for e in evidence] == [1, 2, 3, 4]
 
 
-@pytest.mark.xfail(strict=True, reason="an opening that does not fit is shown again where it was also found")
 def test_each_sentence_is_shown_once_where_an_opening_was_also_found() -> None:
     long = article("long", "One two.", "word " * 90 + "end.")
     found = (*openings([long], 2), *ranked((long, 0, 5.0), (long, 1, 4.0)))
