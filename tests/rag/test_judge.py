@@ -24,6 +24,7 @@ class Model:
 
     def __init__(self, *told: Mapping[str, float], text: str = "") -> None:
         self.told, self.text = told, text
+        self.is_trained = not text
         self.error: ModelError | None = None
         self.messages: list[Message] = []
         self.max_tokens = 0
