@@ -35,7 +35,6 @@ from index.errors import GoldError
 from index.relevance import bundled
 from index.splitting import split_sentences
 from rag import evidence
-from rag.assistant import SECOND_READING
 from rag.judge import Judge, Verdict
 from rag.models.llm import LLM
 from rag.types import EvidenceSentence, Support
@@ -403,13 +402,13 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
 def _checked(claim: Claim, llm: KeptWriting, asking: Asking) -> CheckedClaim:
     key = digest([claim.text, claim.page.digest, llm.name, code_hash()])
     if (kept := asking.cache.get(key)) is None:
-        verdict, ms = check_claim(claim, llm)
+        verdict, ms = check_claim(claim, llm, asking.settings.evidence_tokens)
         kept = {"decision": verdict.support.value, "probability": round(verdict.yes, 4), "ms": round(ms, 1)}
         asking.cache.put(key, kept)
     return CheckedClaim(claim.row, claim.supported, Support(kept["decision"]), kept["probability"], kept["ms"])
 
 
-def check_claim(claim: Claim, llm: LLM) -> tuple[Verdict, float]:
+def check_claim(claim: Claim, llm: LLM, evidence_tokens: int) -> tuple[Verdict, float]:
     """How far the sentences of its page carry a claim, and the milliseconds that it took from the page's text."""
     start = time.perf_counter()
     spans = split_sentences(claim.page.text)
@@ -417,7 +416,7 @@ def check_claim(claim: Claim, llm: LLM) -> tuple[Verdict, float]:
     relevance = bundled().scores(claim.text, [e.text for e in page])
     scored = [replace(e, score=float(logit)) for e, logit in zip(page, relevance, strict=True)]
     ranked = [evidence.Ranked(e, None) for e in sorted(scored, key=lambda e: -e.score)]
-    verdict = Judge(llm).claim(claim.text, evidence.reading(ranked, llm.count, SECOND_READING))
+    verdict = Judge(llm).claim(claim.text, evidence.reading(ranked, llm.count, evidence_tokens))
     return verdict, (time.perf_counter() - start) * 1000
 
 

@@ -27,7 +27,6 @@ _MOST_EVIDENCE = 1_600  # for a model behind an endpoint, which reads far faster
 _SETTINGS = {
     "embedder": ("DATELINE_EMBEDDER", "index", "embedder"),
     "reranker": ("DATELINE_RERANKER", "index", "reranker"),
-    "nli": ("DATELINE_NLI", "rag", "nli"),
     "model": ("DATELINE_MODEL", "llm", "model"),
     "endpoint": ("DATELINE_LLM_ENDPOINT", "llm", "endpoint"),
     "api_key": ("DATELINE_LLM_API_KEY", "llm", "api_key"),
@@ -42,20 +41,19 @@ class Settings:
 
     `home` holds one corpus; `cache` is shared by all of them (the joined model file). `model` is the bundled
     model's name, the path of a GGUF file, or, with an `endpoint`, the name that the endpoint knows it by.
-    `reranker` names a CrossEncoder, `nli` one for natural-language inference, "" none. `evidence_tokens` is how
-    much evidence is looked for; the model reads the best two thirds of it.
+    `reranker` names a CrossEncoder, "" none. `evidence_tokens` is how
+    much evidence the model reads at most; the bundled one reads less first.
     """
 
     home: Path
     cache: Path
     embedder: str = BUNDLED_EMBEDDER
     reranker: str = ""
-    nli: str = ""
     model: str = BUNDLED_MODEL
     endpoint: str = ""
     api_key: str = ""
     context_tokens: int = _CONTEXT_TOKENS
-    evidence_tokens: int = 480
+    evidence_tokens: int = 460
 
     @property
     def ledger_path(self) -> Path:

@@ -30,8 +30,7 @@ from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Kind, Model
 
 __all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "TextAdded"]
 
-# Tokens of evidence that a first and a second reading take; docs/training.md has the table.
-FIRST_READING, SECOND_READING = 300, 800
+FIRST_READING = 220  # tokens of evidence; a second one takes `settings.evidence_tokens`. docs/training.md has the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,8 @@ class Assistant:
             clock.mark("evidence")
             yield Answered(self._listed(found, clock))
             return
-        budgets = (FIRST_READING, SECOND_READING) if found.kind is Kind.QUESTION else (SECOND_READING,)
+        most = self.settings.evidence_tokens
+        budgets = (min(FIRST_READING, most), most) if found.kind is Kind.QUESTION and self.llm.is_trained else (most,)
         readings = firsts((evidence.reading(found.ranked, self.llm.count, budget) for budget in budgets), len)
         draft = Draft((), 1.0)
         for read in readings:
