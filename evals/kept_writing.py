@@ -70,8 +70,8 @@ class KeptWriting(LLM):
         is_answer = max_tokens == TOKENS
         call = _Call(0.0, 0.0, is_answer, is_question=not is_answer and not likely)
         if kept := _kept(self._cache.get(key)):
-            text, usage, took = kept
-            self._calls.append(replace(call, **took))
+            text, usage, first, total = kept
+            self._calls.append(replace(call, first_word_ms=first, total_ms=total))
             if text:
                 yield text
             return usage
@@ -120,13 +120,14 @@ class KeptWriting(LLM):
         )
 
 
-def _kept(value: dict[str, Any] | None) -> tuple[str, Usage, dict[str, float]] | None:
-    """What is kept of a text, and the milliseconds that it took; None for nothing, or for a file of another make."""
+def _kept(value: dict[str, Any] | None) -> tuple[str, Usage, float, float] | None:
+    """What is kept of a text, with the milliseconds to its first word and its end; None for nothing, or for a file of
+    another make."""
     if value is None:
         return None
     try:
         usage = value["usage"] | {"likely": tuple(value["usage"]["likely"])}
-        return value["text"], Usage(**usage), {name: value[name] for name in ("first_word_ms", "total_ms")}
+        return value["text"], Usage(**usage), value["first_word_ms"], value["total_ms"]
     except (KeyError, TypeError):
         return None
 
