@@ -24,11 +24,15 @@ from rag.types import Answer
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """The milliseconds that a text took when it was written, none for one that is written now."""
+    """The milliseconds that a text took when it was written, none for one that is written now.
+
+    `is_answer`, or `is_question`: what a question means, which is written before the search; else it is a verdict.
+    """
 
     first_word_ms: float
     total_ms: float
     is_answer: bool
+    is_question: bool
 
 
 class KeptWriting(LLM):
@@ -64,13 +68,14 @@ class KeptWriting(LLM):
         prompt = [[message.role, message.content] for message in messages]
         key = digest([self._known, prompt, max_tokens, likely, without])
         is_answer = max_tokens == TOKENS
-        if kept := _kept(self._cache.get(key), is_answer):
-            text, usage, call = kept
-            self._calls.append(call)
+        call = _Call(0.0, 0.0, is_answer, is_question=not is_answer and not likely)
+        if kept := _kept(self._cache.get(key)):
+            text, usage, first, total = kept
+            self._calls.append(replace(call, first_word_ms=first, total_ms=total))
             if text:
                 yield text
             return usage
-        self._calls.append(_Call(0.0, 0.0, is_answer))  # holds the place: what came before an answer counts for it
+        self._calls.append(call)  # holds the place: what came before an answer counts for it
         start, first, text = time.perf_counter(), 0.0, ""
         writing = super().write(messages, max_tokens, stop, likely=likely, begun=begun, without=without)
         try:
@@ -97,27 +102,32 @@ class KeptWriting(LLM):
         """
         self._calls.clear()
         answer = ask()
-        own = max((n for n, call in enumerate(self._calls) if call.is_answer), default=len(self._calls))
+        # The first word is that of the first text: where more was read, another was written after it.
+        own = next((n for n, call in enumerate(self._calls) if call.is_answer), len(self._calls))
         before = sum(call.total_ms for call in self._calls[:own])
         first = before + sum(call.first_word_ms for call in self._calls[own : own + 1])
+        question = sum(call.total_ms for call in self._calls if call.is_question)
         took = answer.timings
         return replace(
             answer,
             timings=replace(
                 took,
+                retrieve_ms=took.retrieve_ms + question,
+                evidence_ms=took.evidence_ms + question,
                 first_word_ms=None if took.first_word_ms is None else took.first_word_ms + first,
                 total_ms=took.total_ms + sum(call.total_ms for call in self._calls),
             ),
         )
 
 
-def _kept(value: dict[str, Any] | None, is_answer: bool) -> tuple[str, Usage, _Call] | None:
-    """What is kept of a text; None for nothing, or for a file of another make."""
+def _kept(value: dict[str, Any] | None) -> tuple[str, Usage, float, float] | None:
+    """What is kept of a text, with the milliseconds to its first word and its end; None for nothing, or for a file of
+    another make."""
     if value is None:
         return None
     try:
         usage = value["usage"] | {"likely": tuple(value["usage"]["likely"])}
-        return value["text"], Usage(**usage), _Call(value["first_word_ms"], value["total_ms"], is_answer)
+        return value["text"], Usage(**usage), value["first_word_ms"], value["total_ms"]
     except (KeyError, TypeError):
         return None
 

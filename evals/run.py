@@ -40,7 +40,7 @@ RANKED = 50  # chunks that a record keeps, enough for ten articles of a ranking
 _FORMAT = 1  # of a cached answer; to be raised with every change of what `_told` keeps
 # The modules of index/ that a stored corpus comes out of; the others only read it.
 _MAKES_INDEX = ("article", "reading", "splitting", "encoder", "embedding", "words", "ingest", "ledger", "vectors")
-_NOT_FOR_ANSWERS = {"judge", "draft", "position"}  # templates that no answer comes from
+_NOT_FOR_ANSWERS = {"judge", "draft"}  # templates that no answer comes from
 
 Progress = Callable[[str, int, int], None]  # step, done, total
 

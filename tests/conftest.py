@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import prompts
 from index.article import Article, Chunk, Pieces, Span
 from index.embedding import Embedded, Embedder
 from index.ingest import Outcome, Summary
@@ -31,6 +32,7 @@ from index.settings import Settings, load_settings
 
 MakeIndex = Callable[[], Index]
 Run = Callable[..., "Ran"]
+_CHECK = prompts.render("check")[-1].content
 FINGERPRINT = "made-up"
 DIMENSION = 16
 
@@ -225,6 +227,9 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.pieces: list[str] = ["The harbour", " opened in 2007", " [1]."]
+        # Asked as a judge of an answer: the messages up to the answer → yes, part or no, for each of its sentences.
+        self.judge: Callable[[list[dict[str, str]]], str] = lambda messages: "yes"
+        self.verdicts = 0  # how often it was asked as a judge of an answer
         self.endless = False  # writes the last piece for ever
         self.status = 200
         self.raw: bytes | None = None  # sent as the stream instead of `pieces`
@@ -243,11 +248,12 @@ class Endpoint:
         self._server.server_close()
         self._thread.join()
 
-    def events(self) -> Iterator[bytes]:
+    def events(self, verdict: str = "") -> Iterator[bytes]:
         if self.raw is not None:
             yield self.raw
             return
         pieces: Iterable[str] = itertools.chain(self.pieces, itertools.repeat("on ")) if self.endless else self.pieces
+        pieces = [verdict] if verdict else pieces
         for piece in pieces:
             yield _event(
                 choices=[{"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None}]
@@ -268,6 +274,15 @@ class Endpoint:
         """It has no tokenizer to ask, and nothing to say to a request without messages, unless it is on fire."""
         return path.endswith("/chat/completions") and ("messages" in body or self.status != 200)
 
+    def received(self, body: dict[str, Any]) -> str:
+        """The verdicts that a request asks for; one that asks for none is kept among `requests`."""
+        *before, last = body.get("messages") or [{"content": ""}]
+        if last["content"] != _CHECK:
+            self.requests.append(body)
+            return ""
+        self.verdicts += 1
+        return " ".join([self.judge(before)] * body["max_tokens"])
+
     def _handler(endpoint) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -280,7 +295,7 @@ class Endpoint:
                 if not endpoint.serves(self.path, body):
                     self.send_error(400)
                     return
-                endpoint.requests.append(body)
+                verdict = endpoint.received(body)
                 endpoint.keys.append(self.headers.get("Authorization", ""))
                 if endpoint.status != 200:
                     self._json({"error": {"message": "the model is on fire", "type": "server_error"}})
@@ -290,7 +305,7 @@ class Endpoint:
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
                 try:
-                    for event in endpoint.events():
+                    for event in endpoint.events(verdict):
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
                         self.wfile.flush()
                     if endpoint.broken:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 import evals.benchmarks
+import prompts
 from evals import benchmark_sets as sets
 from evals.benchmark_asking import Asking, PassageReading, over_passages
 from evals.benchmark_sets import Claim, Half, Task, half_of, pick
@@ -442,13 +444,14 @@ def test_a_question_without_passages_is_asked_over_those_of_the_whole_set(
     assert sum(step[0] == "indexing" and step[1] == step[2] for step in told) == 1, "the pool is indexed once"
 
 
-def test_a_question_back_is_one_that_is_marked_so_or_ends_so() -> None:
+def test_a_question_back_is_an_answer_that_ends_as_a_question() -> None:
     mark = BENCHMARKS["mtrag-un"].mark
     task = Task("a", question(id="a"))
-    said = {"answer": "Which one do you mean?", "declined": False, "clarifying": False}
-    assert mark(task, said)["asks_back"] == 1.0
-    assert mark(task, {**said, "answer": "Daily."})["asks_back"] == 0.0
-    assert mark(task, {**said, "answer": "Say which one.", "clarifying": True})["asks_back"] == 1.0
+    said = {"answer": "Which one do you mean?", "declined": False}
+    assert mark(task, said) == {"asks_back": 1.0, "asks_or_declines": 1.0}
+    assert mark(task, {**said, "answer": "Which one? “The red or the blue?”"})["asks_back"] == 1.0
+    assert mark(task, {**said, "answer": "Daily."}) == {"asks_back": 0.0, "asks_or_declines": 0.0}
+    assert mark(task, {**said, "declined": True}) == {"asks_back": 0.0, "asks_or_declines": 1.0}
 
 
 def test_a_disagreement_is_shown_by_both_answers_or_by_saying_so() -> None:
@@ -541,14 +544,18 @@ def test_two_questions_in_a_row_without_a_model_end_the_run(settings: Settings) 
 
 
 class Model:
-    """Stands for `evals.kept_writing.KeptWriting`: cites the first sentence of the evidence that it is shown."""
+    """Stands for `evals.kept_writing.KeptWriting`: cites the first sentence of the evidence that it is shown, and says
+    yes to an answer whose words all stand in the evidence, no to another.
+    """
 
     name = "paper"
+    is_trained = False
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         self.started = 0
         self.closed = False
         self.prompts: list[str] = []
+        self.judged: list[str] = []
 
     def start(self, prefix: Sequence[Message] = ()) -> None:
         self.started += 1
@@ -563,8 +570,15 @@ class Model:
         return ask()
 
     def write(
-        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None
+        self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None, **more: Any
     ) -> Generator[str, None, Usage]:
+        if messages[-1] == prompts.render("check")[-1]:
+            evidence, answer = messages[-3].content, messages[-2].content
+            self.judged.append(evidence)
+            words = [set(re.findall(r"\w{3,}", text)) for text in (evidence.rpartition("\n\n")[0], answer)]
+            verdict = "yes" if words[1] <= words[0] else "part" if words[1] & words[0] else "no"
+            yield " ".join([verdict] * max_tokens)
+            return Usage()
         self.prompts.append(messages[-1].content)
         first = next(line for line in messages[-1].content.splitlines() if line.startswith("[1]"))
         yield f"{first.removeprefix('[1] ').rstrip('.')} [1]."
@@ -620,21 +634,37 @@ PAGE = "TITLE: Ports\nThe harbour of Gwadar was opened in 2007.\nIts cranes came
 
 def test_a_claim_is_checked_against_the_sentences_of_its_page() -> None:
     page = Article("page", "", PAGE)
-    held, _ = check_claim(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True))
+    model: Any = Model()
+    held, _ = check_claim(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True), model)
     assert held.support is Support.SUPPORTED
-    other, _ = check_claim(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False))
+    other, _ = check_claim(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False), model)
     assert other.support is Support.PARTIAL
-    none, ms = check_claim(Claim("3", "Elmford won the football cup twice.", page, False))
+    none, ms = check_claim(Claim("3", "Elmford won football cups twice.", page, False), model)
     assert none.support is Support.UNSUPPORTED
-    assert held.probability > other.probability > none.probability
     assert ms > 0
+    assert model.prompts == [], "nothing is written"
+    for judged in model.judged:
+        assert all(line in judged for line in PAGE.splitlines())
+        assert sorted(re.findall(r"\[(\d)\]", judged)) == ["1", "2", "3", "4"]
+        assert judged.endswith("\n\nQuestion: What do the articles say?")
+
+
+def test_of_a_long_page_the_sentences_nearest_to_a_claim_are_read() -> None:
+    told = "The harbour of Gwadar was opened in 2007."
+    others = [f"On day {n} the committee for weights and measures discussed item {n} at length." for n in range(80)]
+    page = Article("page", "", " ".join([*others[:40], told, *others[40:]]))
+    model: Any = Model()
+    verdict, _ = check_claim(Claim("1", told, page, True), model)
+    assert verdict.support is Support.SUPPORTED
+    assert told in model.judged[0]
+    assert sum(other in model.judged[0] for other in others) < 60
 
 
 def write_claims(folder: Path, extra: Sequence[Any] = ()) -> None:
     made = [
         {"id": "1", "claim": "The harbour of Gwadar was opened in 2007.", "label": "supported"},
         {"id": "2", "claim": "The harbour of Gwadar was opened in 1999.", "label": "partially_supported"},
-        {"id": "3", "claim": "Elmford won the football cup twice.", "label": "not_supported"},
+        {"id": "3", "claim": "Elmford won football cups twice.", "label": "not_supported"},
     ]
     rows(folder / "claims.jsonl", [{**row, "sentences": PAGE.split("\n"), "supporting": []} for row in made] + [*extra])
 
@@ -650,10 +680,11 @@ def command(
     shared_embedder: Embedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
-    """`dateline eval benchmark …` with the pipeline of words instead of the assistant."""
+    """`dateline eval benchmark …` with the pipeline of words instead of the assistant, and a judge of paper."""
     scripted = Scripted(lambda question, articles: articles[0].text)
     asking = functools.partial(Asking, open_asker=opener(Pipeline()), open_reading=lambda _: opened(scripted))
     monkeypatch.setattr("evals.cli.Asking", asking)
+    monkeypatch.setattr("evals.benchmarks.KeptWriting", Model)
     return functools.partial(dateline, "benchmark")
 
 

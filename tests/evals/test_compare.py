@@ -143,7 +143,7 @@ def test_the_text_tells_verdict_changes_table_and_flips(before: Record, tmp_path
     assert "  prompts.answer: 0 → abc" in lines
     assert next(line for line in lines if line.startswith("declined")).split()[1:4] == ["8", "1.000", "0.000"]
     assert "8 flipped" in lines
-    assert "    A right: The articles do not say." in lines
+    assert "    A right: None of the articles says that." in lines
 
 
 def test_a_comparison_is_the_same_every_time(before: Record, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ def kept(endpoint: Any, shared_embedder: Embedder) -> Callable[..., KeptWriting]
     return kept
 
 
-def written(llm: KeptWriting, messages: Sequence[Message] = PROMPT, max_tokens: int = 20) -> tuple[list[str], Usage]:
-    pieces, writing = [], llm.write(messages, max_tokens)
+def written(
+    llm: KeptWriting, messages: Sequence[Message] = PROMPT, max_tokens: int = 20, **more: Any
+) -> tuple[list[str], Usage]:
+    pieces, writing = [], llm.write(messages, max_tokens, **more)
     while True:
         try:
             pieces.append(next(writing))
@@ -62,12 +65,30 @@ def test_whatever_determines_a_text_makes_it_another(kept: Callable[..., KeptWri
     written(kept(), [PROMPT[0], Message("user", "And the ferry?")])
     written(kept(), [Message("user", PROMPT[0].content), PROMPT[1]])
     written(kept(), max_tokens=21)
+    written(kept(), likely=True)
+    written(kept(), without="None")
     written(kept(model="another"))
     written(kept(context_tokens=2048))
     written(kept(fresh=True))
-    assert len(endpoint.requests) == 7
+    assert len(endpoint.requests) == 9
     written(kept(evidence_tokens=100))  # shapes the prompt, not the text that follows from it
-    assert len(endpoint.requests) == 7
+    written(kept(), begun=1)  # says how the prompt is read, and changes nothing of what is written to it
+    assert len(endpoint.requests) == 9
+
+
+def test_the_likeliest_words_are_kept_with_a_text(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
+    told = [{"token": "yes", "logprob": math.log(0.75)}, {"token": " no", "logprob": math.log(0.25)}]
+    choice = {
+        "index": 0,
+        "delta": {"content": "yes"},
+        "logprobs": {"content": [{"token": "yes", "top_logprobs": told}]},
+    }
+    endpoint.raw = f"data: {json.dumps({'choices': [choice]})}\n\ndata: [DONE]\n\n".encode()
+    _, first = written(kept(), likely=True)
+    pieces, again = written(kept(), likely=True)
+    assert first.likely == ({"yes": pytest.approx(0.75), "no": pytest.approx(0.25)},)
+    assert again == first
+    assert (pieces, len(endpoint.requests)) == (["yes"], 1)
 
 
 def test_a_text_broken_off_is_not_kept(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
@@ -115,17 +136,47 @@ def test_an_answer_says_how_long_its_texts_took_when_they_were_written(
         timed = llm.as_written(ask)
     assert timed == dataclasses.replace(given[1], timings=timed.timings)
     assert (timed.sentences == given[0].sentences != ()) == writes
+    assert (len(endpoint.requests), endpoint.verdicts) == (1 + refers_back, writes)
     times = [json.loads(file.read_text()) for file in kept_files()]
-    assert len(times) == len(endpoint.requests) == 1 + refers_back
+    assert len(times) == len(endpoint.requests) + endpoint.verdicts
     now, then = timed.timings, given[1].timings
     assert now.total_ms - then.total_ms == pytest.approx(sum(each["total_ms"] for each in times))
     # The text that made the follow-up standalone was waited for before the search.
     before = now.retrieve_ms - then.retrieve_ms
     assert now.evidence_ms - then.evidence_ms == pytest.approx(before)
     assert any(before == pytest.approx(each["total_ms"]) for each in times) == refers_back
+    assert (before == 0) != refers_back
     if writes:
         first = now.first_word_ms - then.first_word_ms - before  # type: ignore[operator]
         assert any(first == pytest.approx(each["first_word_ms"]) for each in times)
+    else:
+        assert now.first_word_ms is None
+
+
+def test_the_first_word_of_two_readings_is_that_of_the_first(
+    kept: Callable[..., KeptWriting], endpoint: Any, shared_embedder: Embedder
+) -> None:
+    endpoint.judge = lambda messages: "no"  # so that more is read
+    text = " ".join(
+        f"The harbour of Gwadar was opened by minister number {n} in the year {1900 + n}." for n in range(40)
+    )
+    with Index.in_memory([Article("a", "", text)], shared_embedder) as corpus:
+        given = []
+
+        def ask() -> Answer:
+            given.append(Assistant(load_settings(), corpus, llm).ask("When was the harbour of Gwadar opened?"))
+            return given[-1]
+
+        llm = kept()
+        llm.as_written(ask)
+        llm = kept()
+        timed = llm.as_written(ask)
+    assert (len(endpoint.requests), endpoint.verdicts) == (2, 2)
+    now, then = timed.timings, given[1].timings
+    times = [json.loads(file.read_text()) for file in kept_files()]
+    assert now.total_ms - then.total_ms == pytest.approx(sum(each["total_ms"] for each in times))
+    first = now.first_word_ms - then.first_word_ms  # type: ignore[operator]
+    assert any(first == pytest.approx(each["first_word_ms"]) for each in times)
 
 
 def test_a_question_that_failed_leaves_no_time_behind(kept: Callable[..., KeptWriting], endpoint: Any) -> None:

@@ -24,7 +24,7 @@ from evals.run import AssistantAsker, ask_items, choose, determinants, indexed, 
 from index.embedding import Embedder
 from index.errors import GoldError, ModelError, QuestionError, ReadError
 from index.search import Hit, Index
-from index.settings import Settings
+from index.settings import BUNDLED_MODEL, PLAIN_MODEL, Settings
 from rag.types import Answer, Turn
 from tests.evals.handmade import ARTICLES, QUESTIONS, Pipeline, opener
 
@@ -380,7 +380,7 @@ def test_one_word_of_one_prompt_is_told_apart(
     text = (folder / "answer.md").read_text()
     (folder / "answer.md").write_text(text.replace(" the ", " a ", 1))
     after = determinants(settings, "f", ARTICLES)
-    assert set(before["prompts"]) == {"answer", "condense"}
+    assert set(before["prompts"]) == {"agree", "answer", "check", "condense", "read", "standalone"}
     assert [name for name in before if before[name] != after[name]] == ["prompts"]
     assert [name for name in before["prompts"] if before["prompts"][name] != after["prompts"][name]] == ["answer"]
 
@@ -408,6 +408,18 @@ def test_settings_model_corpus_and_embedder_determine_an_answer_and_the_key_is_n
     assert str(settings.home) not in json.dumps(before)
 
 
+def test_the_reader_s_adapter_determines_an_answer_and_no_other_model_s(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [dataclasses.replace(settings, model=name) for name in (BUNDLED_MODEL, PLAIN_MODEL)]
+    before = [determinants(each, "f", ARTICLES)["models"]["llm_digest"] for each in models]
+    monkeypatch.setattr("rag.models.adapter.digest", lambda: "another")
+    after = [determinants(each, "f", ARTICLES)["models"]["llm_digest"] for each in models]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    assert len({*before, *after}) == 3
+
+
 @pytest.mark.loopback
 def test_the_assistant_is_asked_as_people_ask_it(
     corpus: Path, shared_embedder: Embedder, endpoint: Any, tmp_path: Path
@@ -415,6 +427,8 @@ def test_the_assistant_is_asked_as_people_ask_it(
     from index.settings import load_settings
 
     endpoint.pieces = ["The iron bridge of Elmford cost 14 million euros [1]."]
+    # What is said of the bridge, and is true, answers nothing about the ferry.
+    endpoint.judge = lambda messages: "yes" if "iron bridge" in messages[-2]["content"].splitlines()[-1] else "no"
     gold = tmp_path / "gold.jsonl"
     questions: list[GoldQuestion] = [q for q in QUESTIONS if q.id in ("known-bridge", "known-ferry")]
     gold.write_text(
@@ -423,7 +437,6 @@ def test_the_assistant_is_asked_as_people_ask_it(
         )
     )
     record = run(gold, corpus, load_settings())
-    # What is said of the bridge, and is true, answers nothing about the ferry.
     assert [item.failure for item in record.items] == [None, "declining"]
     assert record.items[0].hits[0]["article"] == "bridge"
     assert record.items[0].scores["citation_exact"] == 1.0

@@ -71,8 +71,8 @@ def test_a_cluster_is_read_as_it_is_written(written: Callable[[str], Path]) -> N
     followup, partly = by_id["q20"], by_id["q21"]
     assert followup.history == (("Who speaks for the crews?", "Pilar Venn speaks for the crews."),)
     assert followup.standalone.startswith("What did Pilar Venn")
-    assert (followup.answerable, followup.gold) == (False, {"a3"})
-    assert (partly.day, partly.answerable, partly.gold) == ("2023-05-10", True, {"a4", "b2"})
+    assert (followup.answerable, followup.gold) == (False, frozenset({"a3"}))
+    assert (partly.day, partly.answerable, partly.gold) == ("2023-05-10", True, frozenset({"a4", "b2"}))
     assert partly.answer[1] == Written(f"{NOT_THERE} from when the rise would be paid.")
     (foil,) = partly.foils
     assert (foil.verdict, foil.kind, foil.said) == ("beside", "other", Written("A goat was seen on the pier.", ("a5",)))

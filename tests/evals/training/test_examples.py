@@ -16,6 +16,7 @@ from index.embedding import Embedder
 from prompts import Message
 from rag import reader
 from rag.judge import Judge, Relation
+from rag.models.asked import Asked
 from rag.models.llm import LLM, Usage
 from rag.question import meant
 from rag.types import EvidenceSentence, Kind, Turn
@@ -235,7 +236,7 @@ def test_messages_are_laid_out_as_qwen_reads_them() -> None:
     )
 
 
-class Asked:
+class Model:
     """Stands for the LLM: keeps what it is asked, and writes what it is told to."""
 
     def __init__(self, text: str = "") -> None:
@@ -250,7 +251,7 @@ class Asked:
         return Usage()
 
 
-def judged(llm: Asked) -> Judge:
+def judged(llm: Model) -> Judge:
     return Judge(cast(LLM, llm))
 
 
@@ -268,7 +269,7 @@ def test_the_judge_asks_what_it_was_trained_on(
     text, verdicts = before_verdicts(example)
     read_ = found_in(example, cluster, corpus)
     messages = reader.prompt(question.standalone or question.text, read_, question.day, trained=True)
-    llm = Asked(" ".join(part.text.strip() for part in verdicts))
+    llm = Model(" ".join(part.text.strip() for part in verdicts))
     checked = judged(llm).check(messages, written(example), len(verdicts) - 1)
     ((asked, tokens, _),) = llm.calls
     assert opened(asked) == text
@@ -285,16 +286,14 @@ def test_how_two_sentences_relate_is_asked_as_it_was_learned(
     example = made["pair0"]
     one, other = found_in(example, cluster, corpus)
     word = learned(example).removesuffix("<|im_end|>\n")
-    llm = Asked(word)
+    llm = Model(word)
     shares = judged(llm).relation(cluster.pairs[0].question, one, other)
     assert opened(llm.calls[0][0]) == prompt(example)
     assert shares == {each: float(each is Relation.LATER) for each in Relation}
     assert set(module._RELATION.values()) == {each.value for each in Relation}
 
 
-def test_what_is_meant_is_asked_and_read_as_it_was_learned(
-    made: dict[str, Example], cluster: Cluster, embedder: Embedder
-) -> None:
+def test_what_is_meant_is_asked_and_read_as_it_was_learned(made: dict[str, Example], cluster: Cluster) -> None:
     question = next(q for q in cluster.questions if q.history)
     example = made[f"{question.id}/standalone"]
     history = [
@@ -306,7 +305,7 @@ def test_what_is_meant_is_asked_and_read_as_it_was_learned(
         asked.append(messages)
         return learned(example).removesuffix("<|im_end|>\n")
 
-    meaning = meant(question.text, history, write, embedder, trained=True)
+    meaning = meant(question.text, history, write, Asked(plain=1.0, contrast=0.0, other=0.0), trained=True)
     assert opened(asked[0]) == prompt(example)
     assert (meaning.kind, meaning.question) == (Kind.QUESTION, question.standalone)
 

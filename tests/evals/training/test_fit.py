@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from evals.training.fit import Examples, fit, losses, save
+from evals.training.fit import Examples, export, fit, losses, resume, save
 from evals.training.qwen import ADAPTED, Qwen, load
 from rag.models import adapter
 
 VOCABULARY, WIDTH, INNER, LAYERS, HEADS, KV_HEADS = 48, 64, 96, 2, 4, 2
-EPSILON, BASE = 1e-5, 10_000.0
+EPSILON, BASE = 1e-5, 500.0
 SCALE, RANK = 2.0, 4
 TOKENS = [[5, 17, 2, 40, 9, 33, 21], [8, 30, 11, 4]]
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -100,7 +100,7 @@ def logits(model: Qwen, rows: Sequence[Sequence[int]] = TOKENS) -> list[Tensor]:
     wanted = torch.tensor([[n < len(row) for n in range(longest)] for row in rows])
     with torch.no_grad():
         found: Tensor = model(tokens, wanted)
-    return list(found.split([len(row) for row in rows]))
+    return list(torch.split(found, [len(row) for row in rows]))
 
 
 def with_a_change(model: Qwen, size: float = 0.05) -> Qwen:
@@ -123,10 +123,11 @@ def test_the_logits_are_those_of_transformers_with_the_same_weights(model_file: 
 
     config = Qwen2Config(
         vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, rms_norm_eps=EPSILON, rope_theta=BASE,
-        tie_word_embeddings=False, attn_implementation="eager",
+        num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, rms_norm_eps=EPSILON, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": BASE},
     )  # fmt: skip
-    theirs = Qwen2ForCausalLM(config).eval()
+    theirs: torch.nn.Module = Qwen2ForCausalLM(config)
+    theirs.train(False)
     names = {f"blk.{n}.{own}": f"model.layers.{n}.{name}" for n in range(LAYERS) for own, name in _OF_LAYER.items()}
     names |= _OF_MODEL
     state = {names[own]: torch.from_numpy(value) for own, value in weights.items()}
@@ -289,6 +290,33 @@ def test_training_ends_with_its_minutes(
     assert (tmp_path / "adapter.npz").exists()
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    model_file: Path, examples_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "adapter.npz"
+    train(model_file, examples_file, path, epochs=10)
+    stopped = told(capsys.readouterr().out)[-1]
+    train(model_file, examples_file, path, epochs=20)
+    out = capsys.readouterr().out
+    assert f"goes on after {10 * 16 * len(PATTERN):,} tokens" in out
+    assert "20 steps, 10 epochs" in out
+    first, last = told(out)
+    assert first == pytest.approx(stopped, abs=0.1)
+    assert last[0] < first[0]
+    train(model_file, examples_file, path, epochs=20)
+    assert "\n0 steps" in capsys.readouterr().out, "it is done"
+
+
+def test_a_saved_adapter_comes_back_as_it_was(model_file: Path, tmp_path: Path) -> None:
+    model = with_a_change(loaded(model_file))
+    save(model, tmp_path / "adapter.npz", SCALE, seen=1_234)
+    again = loaded(model_file)
+    assert resume(again, tmp_path / "nothing.npz", SCALE) == 0
+    assert furthest(logits(again), logits(model)) > 0.5
+    assert resume(again, tmp_path / "adapter.npz", SCALE) == 1_234
+    assert furthest(logits(again), logits(model)) < 0.01
+
+
 # Merging
 
 
@@ -319,18 +347,26 @@ def test_dateline_merges_the_saved_adapter_to_the_logits_of_the_adapted_model(
 ) -> None:
     model = with_a_change(loaded(model_file))
     save(model, tmp_path / "adapter.npz", SCALE)
-    writer = gguf.GGUFWriter(tmp_path / "adapter.gguf", "qwen2")
-    for name, value in np.load(tmp_path / "adapter.npz").items():
-        writer.add_tensor(f"{name[:-2]}.lora_{name[-1]}", value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    export(tmp_path / "adapter.npz", tmp_path / "adapter.gguf")
     monkeypatch.setattr(adapter, "ADAPTER", tmp_path / "adapter.gguf")
     adapter.merge(model_file, tmp_path / "merged.gguf")
     found, adapted = logits(loaded(tmp_path / "merged.gguf")), logits(model)
     assert furthest(found, adapted) < 0.1, "8-bit weights of the attention round a little"
     assert furthest(logits(loaded(model_file)), adapted) > 0.5
+
+
+def test_an_exported_adapter_says_what_llama_cpp_needs_to_know(model_file: Path, tmp_path: Path) -> None:
+    save(with_a_change(loaded(model_file)), tmp_path / "adapter.npz", SCALE)
+    export(tmp_path / "adapter.npz", tmp_path / "adapter.gguf")
+    told, bundled = gguf.GGUFReader(tmp_path / "adapter.gguf"), gguf.GGUFReader(adapter.ADAPTER)
+    assert told.fields["adapter.type"].contents() == "lora"
+    # llama.cpp scales a change by alpha over the rank; the scale is in the matrices already.
+    assert told.fields["adapter.lora.alpha"].contents() == RANK
+    assert set(told.fields) == set(bundled.fields)
+    saved = np.load(tmp_path / "adapter.npz")
+    for tensor in told.tensors:
+        name, _, which = tensor.name.rpartition(".lora_")
+        assert np.array_equal(tensor.data, saved[f"{name}.{which}"])
 
 
 def test_the_bundled_adapter_changes_what_is_trained_and_nothing_else() -> None:
