@@ -11,7 +11,7 @@ from rag.reader import says_none
 from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
-# Chosen on news-2024 and CLAPNQ's tuning half; docs/reading.md has the tables.
+# Chosen on news-2024 and CLAPNQ's tuning half; docs/training.md has the tables.
 NONE_FROM = 0.5  # the probability of "None …" from which nothing is written
 ANSWERED_FROM = 0.3  # the probability that the question is answered, in part at least, from which an answer is shown
 _SUGGESTED = 2  # articles that are pointed at instead

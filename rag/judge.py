@@ -1,7 +1,7 @@
 """The one judge: whether quotations carry a sentence, whether an answer answers, how two sentences relate.
 
 It is the model that reads, asked again where it has just read: its verdicts are single tokens, and their probabilities
-are what everything is decided by. docs/reading.md tells what it was trained on and how far it can be believed.
+are what everything is decided by. docs/training.md tells what it was trained on and how far it can be believed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rag.evidence import shown
 from rag.models.llm import LLM, to_the_end
 from rag.types import EvidenceSentence, Support
 
-# Chosen on tuning halves; docs/reading.md has the tables.
+# Chosen on tuning halves; docs/training.md has the tables.
 SUPPORTED = 0.5  # from this probability that all of a sentence is carried
 PARTIAL = 0.5  # from this probability that at least a part of it is
 

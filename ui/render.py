@@ -114,6 +114,7 @@ def writing_html(text: str, evidence: Sequence[EvidenceSentence], ahead: int = 0
     written = (
         streaming_html(text, evidence) if text or not ahead else f'<p class="looking">{others} answered first…</p>'
     )
+    written = f'<p class="label draft">Draft, not checked yet</p>{written}' if text else written
     return f'<div class="answer writing" aria-busy="true">{written}</div>{evidence_html(evidence)}'
 
 

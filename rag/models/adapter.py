@@ -1,7 +1,7 @@
 """The reader's adapter, merged into the model that it was trained on: llama.cpp reads a third slower with it beside.
 
 The adapter is a low-rank change of the attention's weights, as llama.cpp's own LoRA files hold it. Merged weights are
-kept with 8 bits: in 4 the change, a tenth of a weight, would be rounded away. docs/reading.md says how it was trained.
+kept with 8 bits: in 4 the change, a tenth of a weight, would be rounded away. docs/training.md says how it was trained.
 """
 
 from __future__ import annotations
