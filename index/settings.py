@@ -42,7 +42,7 @@ class Settings:
     `home` holds one corpus; `cache` is shared by all of them (the joined model file). `model` is the bundled
     model's name, the path of a GGUF file, or, with an `endpoint`, the name that the endpoint knows it by.
     `reranker` names a CrossEncoder, "" none. `evidence_tokens` is how
-    much evidence the model reads at most; the bundled one reads less first.
+    much evidence the model reads.
     """
 
     home: Path
@@ -53,7 +53,7 @@ class Settings:
     endpoint: str = ""
     api_key: str = ""
     context_tokens: int = _CONTEXT_TOKENS
-    evidence_tokens: int = 460
+    evidence_tokens: int = 260
 
     @property
     def ledger_path(self) -> Path:

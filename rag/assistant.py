@@ -14,7 +14,6 @@ from index.article import Article
 from index.errors import ConfigError
 from index.filters import Filters
 from index.ledger import ArticleRow
-from index.ranking import firsts
 from index.relevance import bundled as bundled_relevance
 from index.search import Index
 from index.settings import Settings
@@ -30,13 +29,12 @@ from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Kind, Model
 
 __all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "TextAdded"]
 
-FIRST_READING = 220  # tokens of evidence; a second one takes `settings.evidence_tokens`. docs/training.md has the table
+WIDER_READING = 460  # tokens of evidence that an overview or a summary takes, where a question has fewer
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """The sentences found, the read ones first, before a word is written; a second time where more is read, and then
-    what was written before is put aside."""
+    """The sentences found, the read ones first, before a word is written."""
 
     evidence: tuple[EvidenceSentence, ...]
     elapsed_ms: float
@@ -129,7 +127,7 @@ class Assistant:
         filters: Filters | None = None,
         stop: threading.Event | None = None,
     ) -> Generator[Event, None, None]:
-        """Like `ask`, as events: `EvidenceFound` once or twice, `Queued` while others are answered, `TextAdded` many
+        """Like `ask`, as events: `EvidenceFound` once, `Queued` while others are answered, `TextAdded` many
         times, `Answered` last.
 
         Closing the generator stops the model.
@@ -155,16 +153,13 @@ class Assistant:
             clock.mark("evidence")
             yield Answered(self._listed(found, clock))
             return
-        most = self.settings.evidence_tokens
-        budgets = (min(FIRST_READING, most), most) if found.kind is Kind.QUESTION and self.llm.is_trained else (most,)
-        readings = firsts((evidence.reading(found.ranked, self.llm.count, budget) for budget in budgets), len)
-        draft = Draft((), 1.0)
-        for read in readings:
-            clock.mark("evidence")
-            yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
-            draft = yield from self._told(found, read, clock, stop, last=read is readings[-1])
-            if not draft.decision.declined:
-                break
+        budget = self.settings.evidence_tokens
+        read = evidence.reading(
+            found.ranked, self.llm.count, budget if found.kind is Kind.QUESTION else max(budget, WIDER_READING)
+        )
+        clock.mark("evidence")
+        yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
+        draft = yield from self._told(found, read, clock, stop)
         yield Answered(self._answer(found, draft, clock, stop))
 
     def _told(
@@ -173,10 +168,8 @@ class Assistant:
         read: tuple[EvidenceSentence, ...],
         clock: _Clock,
         stop: threading.Event | None,
-        *,
-        last: bool,
     ) -> Generator[Queued | TextAdded, None, Draft]:
-        drafting = self._drafter.draft(found.standalone, read, found.asked, stop, last=last)
+        drafting = self._drafter.draft(found.standalone, read, found.asked, stop)
         with contextlib.closing(drafting):
             while True:
                 try:
@@ -224,8 +217,8 @@ class Assistant:
         report(0, len(groups))
         drafts = []
         for done, group in enumerate(groups, start=1):
-            read = evidence.reading(group.ranked, self.llm.count, FIRST_READING)
-            draft = finished(self._drafter.draft(found.standalone, read, asked, stop, last=True))
+            read = evidence.reading(group.ranked, self.llm.count, self.settings.evidence_tokens)
+            draft = finished(self._drafter.draft(found.standalone, read, asked, stop))
             drafts.append(by_source.Draft(group, read, () if draft.decision.declined else draft.sentences()))
             report(done, len(groups))
         said = evidence.renumbered(e for draft in drafts if draft.sentences for e in draft.read)

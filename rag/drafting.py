@@ -81,12 +81,9 @@ class Drafter:
     judge: Judge
 
     def draft(
-        self, question: str, read: tuple[EvidenceSentence, ...], asked: str, stop: threading.Event | None, *, last: bool
+        self, question: str, read: tuple[EvidenceSentence, ...], asked: str, stop: threading.Event | None
     ) -> Drafting:
-        """Read, and where there is something to write, write it and have it checked.
-
-        Args:
-            last: whether what is missing is to be said, since no more will be read.
+        """Read, and write what is there and have it checked, or what is missing.
 
         Raises:
             ModelError: the model can't be used.
@@ -99,10 +96,7 @@ class Drafter:
         if self.llm.is_trained:  # its first word tells, before any is shown
             _, first = yield from self._write(messages, 1, stop)
             none = reader.none(first)
-            if none < decline.NONE_FROM:
-                without = reader.NONE_WORD
-            elif not last:
-                return Draft(read, none, usage=first)
+            without = reader.NONE_WORD if none < decline.NONE_FROM else ""
         text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
         if first:  # it was then that the prompt was read
             usage = replace(usage, cached_tokens=first.cached_tokens)

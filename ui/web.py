@@ -100,7 +100,7 @@ class Draft:
     def add(self, event: Event) -> None:
         match event:
             case EvidenceFound(evidence=evidence):
-                self.evidence, self.text = evidence, ""  # where more is read, what was written before is put aside
+                self.evidence = evidence
             case Queued(ahead=ahead):
                 self.ahead = ahead
             case TextAdded(text=text):
