@@ -12,7 +12,7 @@ from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
 # Chosen on news-2024 and CLAPNQ's tuning half; docs/training.md has the tables.
-NONE_FROM = 0.75  # the probability of "None …" from which nothing else is written; above .5, or it would not be
+NONE_FROM = 0.8  # the probability of "None …" from which nothing else is written; above .5, or it would not be
 ANSWERED_FROM = 0.1  # the probability that the question is answered, in part at least, from which an answer is shown
 _SUGGESTED = 2  # articles that are pointed at instead
 
