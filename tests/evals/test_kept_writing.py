@@ -167,16 +167,17 @@ def test_the_first_word_of_two_readings_is_that_of_the_first(
             given.append(Assistant(load_settings(), corpus, llm).ask("When was the harbour of Gwadar opened?"))
             return given[-1]
 
-        llm = kept()
-        llm.as_written(ask)
-        llm = kept()
-        timed = llm.as_written(ask)
-    assert (len(endpoint.requests), endpoint.verdicts) == (2, 2)
+        for _ in range(2):
+            llm = kept()
+            llm.is_trained = True  # one that is not reads once
+            timed = llm.as_written(ask)
+    assert (len(endpoint.requests), endpoint.verdicts) == (4, 2), "twice the first word, and a whole answer"
     now, then = timed.timings, given[1].timings
     times = [json.loads(file.read_text()) for file in kept_files()]
     assert now.total_ms - then.total_ms == pytest.approx(sum(each["total_ms"] for each in times))
     first = now.first_word_ms - then.first_word_ms  # type: ignore[operator]
-    assert any(first == pytest.approx(each["first_word_ms"]) for each in times)
+    waits = [before["total_ms"] + own["first_word_ms"] for before in times for own in times if own is not before]
+    assert any(first == pytest.approx(each) for each in waits)
 
 
 def test_a_question_that_failed_leaves_no_time_behind(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
