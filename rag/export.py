@@ -37,7 +37,7 @@ def _answer(answer: Answer) -> str:
         blocks.append(f"*{escaped(answer.when_in_words())}*")
     if answer.declined:
         nearest = sorted(answer.evidence, key=lambda e: -e.score)[:_NEAREST]
-        blocks += [escaped(answer.text), *_refusal(answer.refusal)]
+        blocks += _refusal(answer.refusal) if answer.refusal else [escaped(answer.text)]
         blocks += ["The nearest passages:", _passages(nearest)] if nearest else []
     elif answer.kind in LINES:
         blocks += [
@@ -78,9 +78,7 @@ def _sentences(sentences: Iterable[AnswerSentence]) -> str:
     )
 
 
-def _refusal(refusal: Refusal | None) -> list[str]:
-    if refusal is None:
-        return []
+def _refusal(refusal: Refusal) -> list[str]:
     asked = "\n".join(f"- {escaped(suggestion)}" for suggestion in refusal.suggestions)
     return [escaped(refusal.reason), *(["What could be asked instead:", asked] if asked else [])]
 

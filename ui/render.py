@@ -172,19 +172,19 @@ def _differences(disagreements: Sequence[Disagreement]) -> str:
 
 
 def _declined(answer: Answer) -> str:
-    nearest = answer.evidence[:NEAREST]
+    nearest = sorted(answer.evidence, key=lambda e: -e.score)[:NEAREST]
     passages = f'<h3 class="label">Nearest passages</h3>{_passages(nearest, numbered=False)}' if nearest else ""
     verdict = f'<p class="label verdict">Not in these articles</p>{_when(answer)}'
-    return f'{verdict}<div class="words">{_sentences(answer)}</div>{_refusal(answer)}{passages}'
+    return f"{verdict}{_refusal(answer)}{passages}"
 
 
 def _refusal(answer: Answer) -> str:
     """Why the question was declined, and what could be asked instead."""
     if not answer.refusal:
-        return ""
+        return f'<div class="words">{_text(answer.text)}</div>'
     asked = "".join(f"<li>{_text(suggestion)}</li>" for suggestion in answer.refusal.suggestions)
     instead = f'<h3 class="label">What could be asked instead</h3><ul class="instead">{asked}</ul>' if asked else ""
-    return f'<p class="reason">{_text(answer.refusal.reason)}</p>{instead}'
+    return f'<div class="words">{_text(answer.refusal.reason)}</div>{instead}'
 
 
 def _when(answer: Answer) -> str:

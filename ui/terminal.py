@@ -55,9 +55,7 @@ def _answer(answer: Answer) -> Iterator[str]:
 
 
 def _declined(answer: Answer) -> Iterator[str]:
-    yield click.style(answer.text, bold=True)
-    if answer.refusal:
-        yield safe(answer.refusal.reason)
+    yield click.style(safe(answer.refusal.reason if answer.refusal else answer.text), bold=True)
     yield "\nThe nearest passages:"
     for e in sorted(answer.evidence, key=lambda e: -e.score)[:3]:
         yield f"  “{safe(e.text)}”\n    {safe(source_line(e.article.title, e.article.source, e.article.published))}"

@@ -18,9 +18,9 @@ def train() -> None:
     """Train what Dateline reads and judges by, from the corpus in evals/training/corpus.
 
     \b
-    dateline eval train examples --pairs ~/pairs      # a few minutes; into build/examples.npz
-    dateline eval train reader --minutes 60           # on a GPU where there is one; goes on where it was
-    dateline eval train asked                         # seconds
+    Example: dateline eval train examples --pairs ~/pairs   # a few minutes; into build/examples.npz
+             dateline eval train reader --minutes 60        # on a GPU where there is one; goes on where it was
+             dateline eval train asked                      # seconds
     """
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 import prompts
 from prompts import PLACEHOLDERS, PromptError, check_all, render, version, versions
+from rag import reader
 
 
 @pytest.fixture
@@ -38,11 +40,25 @@ def test_every_value_stands_in_the_prompt_and_the_last_word_is_the_users(name: s
     assert all(value in messages[-1].content for value in values.values())
 
 
-def test_only_the_last_message_changes_from_question_to_question() -> None:
-    one = render("answer", evidence="[1] A.", question="Why?", asked="")
-    other = render("answer", evidence="[1] B.", question="How?", asked=" (asked on 2025-01-01)")
+@pytest.mark.parametrize("name", ["answer", "read"])
+def test_only_the_last_message_changes_from_question_to_question(name: str) -> None:
+    one = render(name, evidence="[1] A.", question="Why?", asked="")
+    other = render(name, evidence="[1] B.", question="How?", asked=" (asked on 2025-01-01)")
     assert one[:-1] == other[:-1], "the model would read the whole prompt anew"
     assert one[-1] != other[-1]
+
+
+def test_what_a_judge_is_asked_goes_on_after_what_was_read() -> None:
+    (asked,) = render("check")
+    assert asked.role == "user", "a second system message would begin anew"
+    assert all(word in asked.content for word in ("yes", "part", "no"))
+
+
+def test_whoever_is_not_trained_is_told_to_refuse_as_the_code_knows_a_refusal() -> None:
+    told = render("answer", evidence="[1] A.", question="Why?", asked="")[0].content
+    said = re.search(r"write only: (.+?\.)(?= )", told)
+    assert said
+    assert reader.says_none(said[1])
 
 
 def test_values_are_data_and_not_templates() -> None:

@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from index.article import Article
@@ -22,6 +23,7 @@ from rag.types import (
     Citation,
     EvidenceSentence,
     Models,
+    Refusal,
     Support,
     Timings,
     Turn,
@@ -220,8 +222,9 @@ class FakeAssistant:
         yield Answered(_answer(question, (sentence,), (NASTY,)))
 
     def _declined(self, question: str) -> Answer:
-        said = AnswerSentence("The articles do not say.", (), Support.SUPPORTED)
-        return _answer(question, (said,), EVIDENCE[:2], declined=True)
+        refusal = Refusal("None of the articles says that.", (f"Summarise the article “{HARBOUR.title}”.",))
+        declined = _answer(question, (), EVIDENCE[:2], declined=True)
+        return replace(declined, text=refusal.reason, refusal=refusal)
 
 
 if __name__ == "__main__":

@@ -341,20 +341,26 @@ def test_ask_prints_one_json_object(run: Run, filled: Path, endpoint: Any) -> No
 
 @pytest.mark.loopback
 def test_ask_shows_the_nearest_passages_where_it_declines(run: Run, filled: Path, endpoint: Any) -> None:
-    endpoint.pieces = ["The articles do not say."]
+    endpoint.pieces = ["None of the articles says", " who the mayor of Lahore is."]
     ran = run("ask", "Who is the mayor of Lahore in Punjab?")
     assert ran.code == 0
-    assert ran.out.startswith("The articles do not say.\nNone of the articles mentions “mayor”")
-    assert "You could ask: What does “" in ran.out
-    assert endpoint.requests == [], "the model was asked for a refusal"
+    assert ran.out.startswith("None of the articles says who the mayor of Lahore is.\n\nThe nearest passages:\n")
+    assert "You could ask: Summarise the article “The port”." in ran.out
+    assert endpoint.verdicts == 0, "there is nothing to judge in a refusal"
     assert "“The harbour of Gwadar was opened in 2007.”" in ran.out
 
 
 @pytest.mark.loopback
-def test_ask_asks_back_where_nothing_is_named(run: Run, filled: Path, endpoint: Any) -> None:
-    ran = run("ask", "When was it opened?")
-    assert (ran.code, ran.out.strip()) == (0, "What do you mean by “it”?")
-    assert endpoint.requests == []
+def test_ask_declines_where_the_judge_finds_no_answer_and_says_so_once(run: Run, filled: Path, endpoint: Any) -> None:
+    endpoint.judge = lambda messages: "no"
+    ran = run("ask", "When was the harbour of Gwadar opened?")
+    assert ran.code == 0
+    assert ran.out.startswith("None of the articles says that.\n\nThe nearest passages:\n")
+    assert ran.out.count("None of the articles") == 1
+    assert endpoint.verdicts == 1
+    markdown = run("ask", "--markdown", "When was the harbour of Gwadar opened?").out
+    assert markdown.count("None of the articles says that.") == 1
+    assert "What could be asked instead:\n\n- Summarise the article “The port”." in markdown
 
 
 @pytest.mark.loopback
@@ -441,14 +447,14 @@ def test_ask_by_source_gives_the_position_of_each_article(run: Run, filled: Path
 
 @pytest.mark.loopback
 def test_ask_by_source_names_the_silent(run: Run, filled: Path, endpoint: Any) -> None:
-    endpoint.pieces = ["The article does not say."]
+    endpoint.pieces = ["None of the articles says that."]
     ran = run("ask", "--by-source", "Who is the mayor of Lahore?")
     assert ran.out.count("  The article does not say.\n  Its nearest sentence: [") == 2
 
 
 @pytest.mark.loopback
 def test_ask_by_source_stops_calmly(run: Run, filled: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rag.models.llm.LLM.write", interrupt)
