@@ -102,7 +102,7 @@ class KeptWriting(LLM):
         """
         self._calls.clear()
         answer = ask()
-        # The first word is that of the first text: where more was read, another was written after it.
+        # What came before the answer was waited for before its first word.
         own = next((n for n, call in enumerate(self._calls) if call.is_answer), len(self._calls))
         before = sum(call.total_ms for call in self._calls[:own])
         first = before + sum(call.first_word_ms for call in self._calls[own : own + 1])

@@ -153,32 +153,6 @@ def test_an_answer_says_how_long_its_texts_took_when_they_were_written(
         assert now.first_word_ms is None
 
 
-def test_the_first_word_of_two_readings_is_that_of_the_first(
-    kept: Callable[..., KeptWriting], endpoint: Any, shared_embedder: Embedder
-) -> None:
-    endpoint.judge = lambda messages: "no"  # so that more is read
-    text = " ".join(
-        f"The harbour of Gwadar was opened by minister number {n} in the year {1900 + n}." for n in range(40)
-    )
-    with Index.in_memory([Article("a", "", text)], shared_embedder) as corpus:
-        given = []
-
-        def ask() -> Answer:
-            given.append(Assistant(load_settings(), corpus, llm).ask("When was the harbour of Gwadar opened?"))
-            return given[-1]
-
-        llm = kept()
-        llm.as_written(ask)
-        llm = kept()
-        timed = llm.as_written(ask)
-    assert (len(endpoint.requests), endpoint.verdicts) == (2, 2)
-    now, then = timed.timings, given[1].timings
-    times = [json.loads(file.read_text()) for file in kept_files()]
-    assert now.total_ms - then.total_ms == pytest.approx(sum(each["total_ms"] for each in times))
-    first = now.first_word_ms - then.first_word_ms  # type: ignore[operator]
-    assert any(first == pytest.approx(each["first_word_ms"]) for each in times)
-
-
 def test_a_question_that_failed_leaves_no_time_behind(kept: Callable[..., KeptWriting], endpoint: Any) -> None:
     written(kept())
     llm = kept()
