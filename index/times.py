@@ -42,9 +42,16 @@ _DATED = re.compile("|".join(f"(?:{pattern})" for pattern in _ABSOLUTE))
 _SAID = re.compile("|".join(f"(?:{pattern})" for pattern in _RELATIVE), re.IGNORECASE)
 _UNTIL = re.compile(r"\b(?:until|up to|by|as of|no later than)(?: the end of)? $", re.IGNORECASE)
 _BEFORE = re.compile(r"\b(?:before|prior to) $", re.IGNORECASE)
-_SINCE = re.compile(r"\b(?:since|after|from|starting)(?: the (?:start|beginning) of)? $", re.IGNORECASE)
+_SINCE = re.compile(
+    r"\b(?:since|after|starting(?: from)?|from(?= the))(?: the (?:start|beginning) of)? $", re.IGNORECASE
+)
 _TO = re.compile(r" (?:and|to|until|till|through|[-–]) ", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:between|from) $", re.IGNORECASE)
+# "from May 2024" alone is that month: an article from May came out in it.
+_ONWARD = re.compile(
+    r",? (?:onwards?\b|on(?=\W*$|[,;.?!])|(?:and|to|until|till|through|up to) (?:now|today|the present)\b)",
+    re.IGNORECASE,
+)
 _FIXED_COUNTS = {"few": "3", "couple of": "2"}
 RECENT_DAYS = 30  # what "recently" and "latest" reach back
 
@@ -142,6 +149,8 @@ def _bounded(question: str, match: re.Match[str], span: tuple[date, date], today
         end = _span(other.group(), today) if other else None
         if other and end:
             return TimeHint(question[word.start() : other.end()], first, max(last, end[1]))
+        if on := _ONWARD.match(question, match.end()):
+            return TimeHint(question[word.start() : on.end()], first, today)
     if word := _BEFORE.search(before):
         return TimeHint(word.group() + phrase, None, first - timedelta(days=1))
     if word := _UNTIL.search(before):

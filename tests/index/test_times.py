@@ -31,6 +31,14 @@ ASKED = "2025-04-18"  # a Friday
         ("What changed since 2023?", "since 2023", "2023-01-01", "2025-04-18"),
         ("What changed between 2020 and 2022?", "between 2020 and 2022", "2020-01-01", "2022-12-31"),
         ("What was so from March 2024 to June 2024?", "from March 2024 to June 2024", "2024-03-01", "2024-06-30"),
+        ("Which articles are from May 2024?", "May 2024", "2024-05-01", "2024-05-31"),
+        ("What is from May 2024 on the port?", "May 2024", "2024-05-01", "2024-05-31"),
+        ("What was so from May 2024 on?", "from May 2024 on", "2024-05-01", "2025-04-18"),
+        ("What was so from May 2024 onwards here?", "from May 2024 onwards", "2024-05-01", "2025-04-18"),
+        ("What was so from May 2024 until today?", "from May 2024 until today", "2024-05-01", "2025-04-18"),
+        ("What fell between 2023 and now?", "between 2023 and now", "2023-01-01", "2025-04-18"),
+        ("Who led from the start of 2024?", "from the start of 2024", "2024-01-01", "2025-04-18"),
+        ("Who led starting from 2024?", "starting from 2024", "2024-01-01", "2025-04-18"),
     ],
 )
 def test_a_phrase_becomes_the_days_it_means(question: str, phrase: str, first: str, last: str) -> None:

@@ -22,7 +22,7 @@ from index.search import MAX_QUESTION
 from index.settings import Settings
 from prompts import Message
 from rag import listing, reader
-from rag.assistant import Answered, Assistant, EvidenceFound, Queued, TextAdded
+from rag.assistant import WIDER_READING, Answered, Assistant, EvidenceFound, Queued, TextAdded
 from rag.decline import DECLINED_TEXT, NONE_FROM
 from rag.models.llm import Stopped, Usage, Waiting
 from rag.types import Answer, Kind, Support, Turn
@@ -56,7 +56,7 @@ class Model:
     def __init__(self, settings: Settings) -> None:
         self.is_trained = True
         self.text = "The harbour of Gwadar was opened in 2007 [1]."
-        self.missing = "None of the articles says that."  # written in its place where the look says so
+        self.missing = "None of the articles says that."  # written in its place where the look says so and it may
         self.rewritten = ""
         self.none = [0.0]  # that there is no answer, at each look; the last one for ever
         self.looked = 0.0  # what the last look told
@@ -102,7 +102,7 @@ class Model:
         self.open += 1
         try:
             yield from map(Waiting, self.ahead)
-            text, told = self._said(kind, max_tokens)
+            text, told = self._said(kind, max_tokens, without)
             for word in text.split(" "):
                 if stop and stop.is_set():
                     raise Stopped
@@ -113,7 +113,7 @@ class Model:
         finally:
             self.open -= 1
 
-    def _said(self, kind: str, max_tokens: int) -> tuple[str, tuple[dict[str, float], ...]]:
+    def _said(self, kind: str, max_tokens: int, without: str) -> tuple[str, tuple[dict[str, float], ...]]:
         if kind == "look":
             self.looked = self.none.pop(0) if len(self.none) > 1 else self.none[0]
             return "None" if self.looked > 0.5 else "The", ({"None": self.looked, "The": 1 - self.looked},)
@@ -124,7 +124,7 @@ class Model:
             return "", (dict(self.relation),)
         if kind == "rewrite":
             return self.rewritten, ()
-        return self.missing if self.looked > 0.5 else self.text, ()
+        return self.missing if self.looked > 0.5 and not without else self.text, ()
 
 
 def _kind(messages: Sequence[Message], max_tokens: int, likely: bool, begun: int | None) -> str:
@@ -151,12 +151,6 @@ def model(assistant: Assistant, write: Callable[..., Path], folder: Path) -> Mod
         write(f"{name}.md", text)
     assistant.index.add([folder])
     return assistant.llm  # type: ignore[return-value]
-
-
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first reading that takes one sentence, so that there is more for a second."""
-    monkeypatch.setattr("rag.assistant.FIRST_READING", 1)
 
 
 def number_of(prompt: list[Message], text: str) -> int:
@@ -292,50 +286,36 @@ def test_a_refusal_or_nothing_at_all_is_a_declined_answer(assistant: Assistant, 
     assert not model.asked("check"), "there is nothing to check"
 
 
-@pytest.mark.usefixtures("short")
-def test_where_the_first_word_says_there_is_no_answer_more_is_read_before_any_is_written(
-    assistant: Assistant, model: Model
-) -> None:
-    model.none = [0.9, 0.0]
+def test_a_question_is_read_once_as_far_as_the_setting_goes(assistant: Assistant, model: Model) -> None:
+    assistant.settings = replace(assistant.settings, evidence_tokens=1)
     events = list(assistant.stream(QUESTION))
-    assert [type(e) for e in events if not isinstance(e, TextAdded)] == [EvidenceFound, EvidenceFound, Answered]
-    assert isinstance(events[1], EvidenceFound), "nothing is written to the first reading"
+    assert [type(e) for e in events if not isinstance(e, TextAdded)] == [EvidenceFound, Answered]
     assert isinstance(events[-1], Answered)
-    first, second = (call.messages[-1].content for call in model.asked("look"))
-    assert (first.count("\n["), second.count("\n[")) == (1, 5)
     answer = events[-1].answer
-    assert not answer.declined
-    assert answer.read == (1, 2, 3, 4, 5)
-    assert events[1].evidence == answer.evidence
-
-
-@pytest.mark.usefixtures("short")
-def test_where_the_first_answer_is_declined_the_second_reading_counts(assistant: Assistant, model: Model) -> None:
-    model.verdicts = [NO]
-    answer = assistant.ask(QUESTION)
-    assert answer.declined
-    assert answer.read == (1, 2, 3, 4, 5)
-    assert [call.kind for call in model.calls] == ["look", "answer", "check"] * 2
-
-
-@pytest.mark.usefixtures("short")
-def test_an_answer_from_the_first_reading_is_enough(assistant: Assistant, model: Model) -> None:
-    answer = assistant.ask(QUESTION)
     assert answer.read == (1,)
-    assert [call.kind for call in model.calls] == ["look", "answer", "check"]
-    assert len(answer.evidence) == 5, "what was not read is still shown"
     assert [e.text for e in answer.evidence if e.number in answer.read] == [OPENED]
+    assert len(answer.evidence) == 5, "what was not read is still shown"
     assert answer.to_json()["read"] == [1]
 
 
-@pytest.mark.usefixtures("short")
-def test_the_last_reading_is_written_to_even_without_hope_so_that_it_says_what_is_missing(
-    assistant: Assistant, model: Model
+@pytest.mark.parametrize(("none", "steps"), [(0.9, ["look", "answer"]), (0.0, ["look", "answer", "check"])])
+def test_what_is_declined_is_not_read_for_again_though_there_is_more(
+    assistant: Assistant, model: Model, none: float, steps: list[str]
 ) -> None:
+    assistant.settings = replace(assistant.settings, evidence_tokens=1)
+    model.none, model.verdicts = [none], [NO]
+    events = list(assistant.stream(QUESTION))
+    assert sum(isinstance(event, EvidenceFound) for event in events) == 1
+    assert isinstance(events[-1], Answered)
+    assert events[-1].answer.declined
+    assert events[-1].answer.read == (1,)
+    assert [call.kind for call in model.calls] == steps
+
+
+def test_even_without_hope_it_is_written_what_is_missing(assistant: Assistant, model: Model) -> None:
     model.none, model.missing = [0.9], "None of the articles says who paid. They say when it opened [1]."
     answer = assistant.ask("Who paid for the harbour of Gwadar?")
-    assert [call.kind for call in model.calls] == ["look", "look", "answer"]
-    assert answer.read == (1, 2, 3, 4, 5)
+    assert [call.kind for call in model.calls] == ["look", "answer"]
     assert answer.removed == ("None of the articles says who paid.", "They say when it opened.")
     assert answer.declined
     assert answer.refusal
@@ -344,20 +324,12 @@ def test_the_last_reading_is_written_to_even_without_hope_so_that_it_says_what_i
     assert any("The port of Gwadar" in suggestion for suggestion in answer.refusal.suggestions)
 
 
-def test_nothing_more_to_read_is_not_read_twice(assistant: Assistant, model: Model) -> None:
-    model.none = [0.9]
-    answer = assistant.ask(QUESTION)
-    assert answer.declined
-    assert [call.kind for call in model.calls] == ["look", "answer"]
-    assert answer.read == (1, 2, 3, 4, 5)
-
-
 @pytest.mark.parametrize(("none", "without"), [(NONE_FROM - 0.01, "None"), (NONE_FROM, "")])
 def test_what_is_probably_an_answer_may_not_begin_as_none(
     assistant: Assistant, model: Model, none: float, without: str
 ) -> None:
     model.none = [none]
-    assistant.ask(QUESTION)
+    assert assistant.ask(QUESTION).declined == (not without)
     assert [(call.kind, call.without) for call in model.calls[:2]] == [("look", ""), ("answer", without)]
 
 
@@ -552,7 +524,31 @@ def test_a_summary_is_written_from_the_beginning_of_its_article_and_what_speaks_
     answer = assistant.ask("Sum up the other one.", history=BEFORE)
     assert (answer.kind, answer.declined) == (Kind.SUMMARY, False)
     assert answer.evidence[0].text == "The railway to Quetta was closed for repairs."
-    assert len(model.asked("look")) == 1, "it is read once, as much as a second reading takes"
+
+
+@pytest.fixture
+def much_to_read(assistant: Assistant, model: Model, write: Callable[..., Path], folder: Path) -> None:
+    """Articles of sentences of some sixty words: more than any reading takes."""
+    for day in range(10):
+        lines = [f"Ferry {n} of day {day} left Ormara with{' some boxes of fish,' * 14} and mail." for n in range(30)]
+        write(f"ferries-{day}.md", f"---\ntitle: Ferries of day {day}\n---\n" + " ".join(lines))
+    assistant.index.add([folder])
+
+
+@pytest.mark.usefixtures("much_to_read")
+@pytest.mark.parametrize("kind", [Kind.OVERVIEW, Kind.SUMMARY])
+@pytest.mark.parametrize("setting", [1, WIDER_READING * 2])
+def test_overviews_and_summaries_have_a_least_budget_that_a_larger_setting_raises(
+    assistant: Assistant, model: Model, kind: Kind, setting: int
+) -> None:
+    assistant.settings = replace(assistant.settings, evidence_tokens=setting)
+    model.rewritten = f"{kind}: Summarise the article about the ferries of Ormara."
+    answer = assistant.ask("And the other one?", history=BEFORE)
+    assert answer.kind is kind
+    assert len(model.asked("look")) == 1, "it is read once"
+    read = sum(len(e.text.split()) for e in answer.evidence if e.number in answer.read)
+    budget = max(setting, WIDER_READING)
+    assert budget / 2 < read <= budget
 
 
 @pytest.mark.parametrize("kind", [Kind.LIST, Kind.OVERVIEW])
@@ -680,6 +676,12 @@ def test_by_source_reads_each_article_alone(assistant: Assistant, model: Model) 
     assert (found.question, found.models.llm, found.prompt) == (QUESTION, "paper", prompts.version())
     with pytest.raises(QuestionError, match="filters"):
         assistant.by_source(QUESTION, filters=Filters(articles=("none",)))
+
+
+def test_by_source_reads_of_each_article_as_far_as_the_setting_goes(assistant: Assistant, model: Model) -> None:
+    assistant.settings = replace(assistant.settings, evidence_tokens=1)
+    assistant.by_source(QUESTION)
+    assert [prompt[-1].content.count("\n[") for prompt in model.prompts] == [1, 1]
 
 
 @pytest.mark.usefixtures("equally_relevant")

@@ -76,11 +76,9 @@ class Judge:
         return Checked((YES,) * sentences, YES)
 
 
-def drafting(
-    model: Model, judge: Judge | None = None, *, last: bool = True, stop: threading.Event | None = None
-) -> Drafting:
+def drafting(model: Model, judge: Judge | None = None, *, stop: threading.Event | None = None) -> Drafting:
     drafter = Drafter(model, judge or Judge())  # type: ignore[arg-type]
-    return drafter.draft("When did it open?", READ, "2025-07-27", stop, last=last)
+    return drafter.draft("When did it open?", READ, "2025-07-27", stop)
 
 
 LOOK, ANSWER = (1, True, ""), (reader.TOKENS, False, "")
@@ -100,34 +98,33 @@ def test_it_is_looked_then_written_then_checked_after_the_same_prompt() -> None:
 
 def test_of_nothing_nothing_is_asked() -> None:
     model = Model("It opened [1].")
-    draft = finished(Drafter(model, Judge()).draft("When?", (), "", None, last=True))  # type: ignore[arg-type]
+    draft = finished(Drafter(model, Judge()).draft("When?", (), "", None))  # type: ignore[arg-type]
     assert model.asked == []
     assert draft == Draft((), 1.0)
     assert draft.decision == decline.Decision(True, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("none", "last", "asked"),
-    [
-        (decline.NONE_FROM - 0.01, False, [LOOK, (reader.TOKENS, False, "None")]),
-        (decline.NONE_FROM - 0.01, True, [LOOK, (reader.TOKENS, False, "None")]),
-        (decline.NONE_FROM, False, [LOOK]),
-        (decline.NONE_FROM, True, [LOOK, ANSWER]),  # it may say what is missing
-    ],
-)
-def test_what_is_probably_no_answer_is_written_at_the_last_reading_only(
-    none: float, last: bool, asked: list[tuple[int, bool, str]]
-) -> None:
+@pytest.mark.parametrize(("none", "without"), [(decline.NONE_FROM - 0.01, "None"), (decline.NONE_FROM, "")])
+def test_only_what_is_probably_no_answer_may_say_so(none: float, without: str) -> None:
     model = Model(REFUSAL, none)
-    draft = finished(drafting(model, last=last))
-    assert model.asked == asked
+    finished(drafting(model))
+    assert model.asked == [LOOK, (reader.TOKENS, False, without)]
+
+
+@pytest.mark.parametrize(
+    ("none", "confidence"), [(decline.NONE_FROM + 0.15, 1 - decline.NONE_FROM - 0.15), (0.0, 1 - decline.NONE_FROM)]
+)
+def test_a_written_refusal_is_as_sure_as_the_look_and_at_least_as_sure_as_its_threshold(
+    none: float, confidence: float
+) -> None:
+    draft = finished(drafting(Model(REFUSAL, none)))
     assert draft.decision.declined
-    assert draft.decision.confidence == pytest.approx(min(1 - none, 0.5))
+    assert draft.decision.confidence == pytest.approx(confidence)
 
 
 def test_a_model_that_was_not_trained_is_not_looked_at_and_may_begin_as_it_likes() -> None:
     model = Model("It opened in 2007 [1].", none=1.0, is_trained=False)
-    assert not finished(drafting(model, last=False)).decision.declined
+    assert not finished(drafting(model)).decision.declined
     assert model.asked == [ANSWER]
     assert model.prompts == [reader.prompt("When did it open?", READ, "2025-07-27", trained=False)]
 
@@ -137,7 +134,7 @@ def test_what_says_nothing_is_not_checked_and_is_no_answer(text: str) -> None:
     judge = Judge()
     draft = finished(drafting(Model(text), judge))
     assert judge.asked == []
-    assert (draft.text, draft.sentences(), draft.decision) == (text, (), decline.Decision(True, 0.5))
+    assert (draft.text, draft.sentences(), draft.decision) == (text, (), decline.Decision(True, 1 - decline.NONE_FROM))
 
 
 def test_a_draft_is_told_as_it_is_written_and_the_look_is_no_text() -> None:
