@@ -153,10 +153,9 @@ class Assistant:
             clock.mark("evidence")
             yield Answered(self._listed(found, clock))
             return
-        budget = self.settings.evidence_tokens
-        read = evidence.reading(
-            found.ranked, self.llm.count, budget if found.kind is Kind.QUESTION else max(budget, WIDER_READING)
-        )
+        wider = found.kind is not Kind.QUESTION
+        budget = max(self.settings.evidence_tokens, WIDER_READING if wider else 0)
+        read = evidence.reading(found.ranked, self.llm.count, budget, skipping=wider)
         clock.mark("evidence")
         yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
         draft = yield from self._told(found, read, clock, stop)

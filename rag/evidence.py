@@ -101,7 +101,9 @@ def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
     return tuple(Ranked(e, None) for e in found)
 
 
-def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple[EvidenceSentence, ...]:
+def reading(
+    ranked: Sequence[Ranked], count: TokenCounter, budget: int, *, skipping: bool = False
+) -> tuple[EvidenceSentence, ...]:
     """What the model reads: the first of the ranked sentences within the budget, each after the one before it.
 
     The articles come in the order of their best sentence, their sentences in the order of the text.
@@ -109,6 +111,7 @@ def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple
     Args:
         count: tokens of each text, by the tokenizer of the model that will read them.
         budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
+        skipping: whether what does not fit is passed over; else it is the end, since what follows is less relevant.
     """
     chosen: dict[tuple[str, int], EvidenceSentence] = {}
     articles: dict[str, int] = {}
@@ -121,6 +124,8 @@ def reading(ranked: Sequence[Ranked], count: TokenCounter, budget: int) -> tuple
         article = each.sentence.article.id
         cost = sum(size + _NUMBER_TOKENS for _, size in added) + (0 if article in articles else _HEADER_TOKENS)
         if chosen and spent + cost > budget:
+            if skipping:
+                continue
             break
         spent += cost
         articles.setdefault(article, len(articles))
