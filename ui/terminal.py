@@ -56,7 +56,7 @@ def _answer(answer: Answer) -> Iterator[str]:
 
 def _declined(answer: Answer) -> Iterator[str]:
     yield click.style(answer.text, bold=True)
-    if answer.refusal:
+    if answer.refusal and answer.refusal.reason != answer.text:
         yield safe(answer.refusal.reason)
     yield "\nThe nearest passages:"
     for e in sorted(answer.evidence, key=lambda e: -e.score)[:3]:

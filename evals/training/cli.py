@@ -11,17 +11,16 @@ from index.settings import PLAIN_MODEL, load_settings
 
 _BUILD = Path("build")
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_EXAMPLES = """\b
+Example: dateline eval train examples --pairs ~/pairs      # a few minutes; into build/examples.npz
+         dateline eval train reader --minutes 60           # on a GPU where there is one; goes on where it was
+         dateline eval train asked                         # seconds
+"""
 
 
-@click.group("train")
+@click.group("train", epilog=_EXAMPLES)
 def train() -> None:
-    """Train what Dateline reads and judges by, from the corpus in evals/training/corpus.
-
-    \b
-    dateline eval train examples --pairs ~/pairs      # a few minutes; into build/examples.npz
-    dateline eval train reader --minutes 60           # on a GPU where there is one; goes on where it was
-    dateline eval train asked                         # seconds
-    """
+    """Train what Dateline reads and judges by, from the corpus in evals/training/corpus."""
 
 
 @train.command()

@@ -635,11 +635,11 @@ PAGE = "TITLE: Ports\nThe harbour of Gwadar was opened in 2007.\nIts cranes came
 def test_a_claim_is_checked_against_the_sentences_of_its_page() -> None:
     page = Article("page", "", PAGE)
     model: Any = Model()
-    held, _ = check_claim(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True), model)
+    held, _ = check_claim(Claim("1", "The harbour of Gwadar was opened in 2007.", page, True), model, 100)
     assert held.support is Support.SUPPORTED
-    other, _ = check_claim(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False), model)
+    other, _ = check_claim(Claim("2", "The harbour of Gwadar was opened in 1999.", page, False), model, 100)
     assert other.support is Support.PARTIAL
-    none, ms = check_claim(Claim("3", "Elmford won football cups twice.", page, False), model)
+    none, ms = check_claim(Claim("3", "Elmford won football cups twice.", page, False), model, 100)
     assert none.support is Support.UNSUPPORTED
     assert ms > 0
     assert model.prompts == [], "nothing is written"
@@ -654,10 +654,12 @@ def test_of_a_long_page_the_sentences_nearest_to_a_claim_are_read() -> None:
     others = [f"On day {n} the committee for weights and measures discussed item {n} at length." for n in range(80)]
     page = Article("page", "", " ".join([*others[:40], told, *others[40:]]))
     model: Any = Model()
-    verdict, _ = check_claim(Claim("1", told, page, True), model)
-    assert verdict.support is Support.SUPPORTED
-    assert told in model.judged[0]
-    assert sum(other in model.judged[0] for other in others) < 60
+    for budget in (200, 400):
+        verdict, _ = check_claim(Claim("1", told, page, True), model, budget)
+        assert verdict.support is Support.SUPPORTED
+        assert told in model.judged[-1]
+        said = [other for other in others if other in model.judged[-1]]
+        assert budget / 2 < sum(len(text.split()) for text in [told, *said]) <= budget
 
 
 def write_claims(folder: Path, extra: Sequence[Any] = ()) -> None:

@@ -239,6 +239,8 @@ def test_messages_are_laid_out_as_qwen_reads_them() -> None:
 class Model:
     """Stands for the LLM: keeps what it is asked, and writes what it is told to."""
 
+    is_trained = True
+
     def __init__(self, text: str = "") -> None:
         self.text = text
         self.calls: list[tuple[Sequence[Message], int, dict[str, Any]]] = []
