@@ -27,7 +27,7 @@ from rag import evidence
 from rag.types import EvidenceSentence
 
 NONE = "None of the articles says"  # how a refusal begins: its first word alone is the decision
-SMALL, LARGE = 220, 460  # tokens of evidence of a first and a second reading
+SMALL, LARGE = 220, 460  # tokens of evidence of a question, and of a summary
 FIRST_WORD = 6.0  # weight of the token that decides whether there is an answer
 _MIXED = 0.3  # share of the questions with an answer in which one sentence is right and one wrong
 _KIND = 4.0  # weight of the kind of what is said
