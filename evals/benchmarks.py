@@ -35,7 +35,7 @@ from index.errors import GoldError
 from index.relevance import bundled
 from index.splitting import split_sentences
 from rag import evidence
-from rag.judge import Judge, Verdict
+from rag.judge import CLAIM, Judge, Verdict
 from rag.models.llm import LLM
 from rag.types import EvidenceSentence, Support
 
@@ -416,7 +416,8 @@ def check_claim(claim: Claim, llm: LLM, evidence_tokens: int) -> tuple[Verdict, 
     relevance = bundled().scores(claim.text, [e.text for e in page])
     scored = [replace(e, score=float(logit)) for e, logit in zip(page, relevance, strict=True)]
     ranked = [evidence.Ranked(e, None) for e in sorted(scored, key=lambda e: -e.score)]
-    verdict = Judge(llm).claim(claim.text, evidence.reading(ranked, llm.count, evidence_tokens))
+    read = evidence.reading(ranked, llm.count, evidence_tokens)
+    verdict = Judge(llm).carried(CLAIM, claim.text, read)
     return verdict, (time.perf_counter() - start) * 1000
 
 

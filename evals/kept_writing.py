@@ -61,7 +61,7 @@ class KeptWriting(LLM):
         stop: threading.Event | None = None,
         *,
         likely: bool = False,
-        begun: int | None = None,
+        aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         """As `LLM.write`; a text that is known comes at once and in one piece. One that was broken off is not kept."""
@@ -77,7 +77,7 @@ class KeptWriting(LLM):
             return usage
         self._calls.append(call)  # holds the place: what came before an answer counts for it
         start, first, text = time.perf_counter(), 0.0, ""
-        writing = super().write(messages, max_tokens, stop, likely=likely, begun=begun, without=without)
+        writing = super().write(messages, max_tokens, stop, likely=likely, aside=aside, without=without)
         try:
             while True:
                 try:

@@ -6,7 +6,7 @@ A marker is only ever a pointer to a sentence that the model was given; one that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from index.splitting import split_sentences
@@ -17,6 +17,8 @@ _MARKER = re.compile(r"\s*[\[【]\s*(?:(?:sentences?|no\.?|#)\s*)?(\d{1,3}(?:\s*
 _RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
 _MOST_IN_RANGE = 8  # [1-99] cites nothing in particular
 _OPEN_MARKER = re.compile(r"\s*[\[【][^\]】]*$")
+_NAMED = re.compile(r"\d[\d.,]*|\b[A-Z][\w’'-]+")
+_POSSESSIVE = re.compile(r"(?:[’']s)?[.,’'-]*$")
 _LIST_LINE = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 
 
@@ -57,6 +59,17 @@ def cite(numbered: Sequence[Sequence[int]], evidence: Sequence[EvidenceSentence]
         named = [by_number[each] for each in dict.fromkeys(numbers) if each in by_number]
         result.append(tuple(number(_citation(run)) for run in _runs(named)))
     return result
+
+
+def stands_nowhere(sentence: str, known: Iterable[str]) -> list[str]:
+    """The names and numbers of a sentence that stand in none of the known texts: what was added from memory.
+
+    Its first word is no name: any word begins with a capital there.
+    """
+    held = " ".join(known).casefold()
+    first, *_ = _NAMED.findall(sentence) or [""]
+    named = _NAMED.findall(sentence)[1:] if first and sentence.startswith(first) else _NAMED.findall(sentence)
+    return [name for name in named if _POSSESSIVE.sub("", name).casefold() not in held]
 
 
 def numbering() -> Callable[[Citation], Citation]:

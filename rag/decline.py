@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.splitting import sentence_texts
-from rag.judge import Checked
 from rag.reader import says_none
 from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
 # Chosen on news-2024 and CLAPNQ's tuning half; docs/training.md has the tables.
 NONE_FROM = 0.8  # the probability of "None …" from which nothing else is written; above .5, or it would not be
-ANSWERED_FROM = 0.1  # the probability that the question is answered, in part at least, from which an answer is shown
 _SUGGESTED = 2  # articles that are pointed at instead
 
 
@@ -25,17 +23,9 @@ class Decision:
     confidence: float
 
 
-def decide(none: float, checked: Checked | None) -> Decision:
-    """Decide from the probability that there is no answer, and from the judge's verdict on the one that was written.
-
-    Args:
-        checked: None where nothing was written.
-    """
-    if checked is None:
-        return Decision(True, min(1 - none, 0.5))
-    answered = checked.answer.yes + checked.answer.part
-    confidence = (1 - none) * (checked.answer.yes + checked.answer.part / 2)
-    return Decision(answered < ANSWERED_FROM, confidence)
+def decide(none: float, shown: bool) -> Decision:
+    """Decide from the probability that there is no answer, and from whether any sentence of it may be shown."""
+    return Decision(not shown, 1 - none if shown else min(1 - none, 0.5))
 
 
 def explain(text: str, evidence: Sequence[EvidenceSentence]) -> Refusal:

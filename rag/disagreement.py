@@ -12,7 +12,7 @@ from rag.types import Disagreement, EvidenceSentence, Value
 # Chosen on tuning halves; docs/training.md has the table.
 SURE = 0.5  # the probability from which two sentences are shown as told differently
 _PAIRS = 1  # of the most relevant sentences of different articles that are compared: each costs about two seconds
-_MARGIN = 2.0  # logits of relevance by which the second may be less relevant than the first
+_MARGIN = 1.0  # logits of relevance by which the second may be less relevant than the first
 
 Relate = Callable[[str, EvidenceSentence, EvidenceSentence], dict[Relation, float]]
 

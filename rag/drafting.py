@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from prompts import Message
 from rag import cite, decline, reader
-from rag.judge import Checked, Judge
+from rag.judge import Judge, Verdict
 from rag.models.llm import LLM, Usage, Waiting
 from rag.types import AnswerSentence, EvidenceSentence, Support
 
@@ -39,13 +39,13 @@ class Draft:
     none: float
     text: str = ""
     marked: tuple[cite.MarkedSentence, ...] = ()
-    checked: Checked | None = None
+    verdicts: tuple[Verdict, ...] = ()  # on each of its sentences; none where it says that there is nothing
     usage: Usage = field(default_factory=Usage)
 
     @property
     def decision(self) -> decline.Decision:
         """Whether it is an answer."""
-        return decline.decide(self.none, self.checked if self.sentences() else None)
+        return decline.decide(self.none, bool(self.sentences()))
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -60,12 +60,12 @@ class Draft:
 
     def sentences(self) -> tuple[AnswerSentence, ...]:
         """The sentences that may be shown, with what they rest on; none where nothing rests on anything."""
-        if self.checked is None:
+        if not self.verdicts:
             return ()
         cited = cite.cite([each.numbers for each in self.marked], self.read)
         found = [
             AnswerSentence(marked.text, citations, verdict.support, verdict.yes)
-            for marked, citations, verdict in zip(self.marked, cited, self.checked.sentences, strict=True)
+            for marked, citations, verdict in zip(self.marked, cited, self.verdicts, strict=True)
             if (citations or marked.text.startswith(reader.MISSING)) and verdict.support is not Support.UNSUPPORTED
         ]
         number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
@@ -103,7 +103,24 @@ class Drafter:
         marked = tuple(cite.read_markers(text))
         if reader.says_none(text) or not marked:
             return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage)
-        return Draft(read, none, text, marked, self.judge.check(messages, text, len(marked), stop), usage)
+        verdicts = tuple(self._verdict(question, each, read, stop) for each in marked)
+        return Draft(read, none, text, marked, verdicts, usage)
+
+    def _verdict(
+        self, question: str, marked: cite.MarkedSentence, read: Sequence[EvidenceSentence], stop: threading.Event | None
+    ) -> Verdict:
+        """On one sentence, from what it cites; what cites nothing is not carried, unless it says what is missing."""
+        if marked.text.startswith(reader.MISSING):
+            return Verdict(1.0, 0.0, 0.0)
+        named = {(e.article.id, e.sentence) for e in read if e.number in marked.numbers}
+        cited = [e for e in read if named & {(e.article.id, e.sentence), (e.article.id, e.sentence + 1)}]
+        if not named:
+            return Verdict(0.0, 0.0, 1.0)
+        verdict = self.judge.carried(question, marked.text, cited, stop)
+        heads = [(e.article.title, e.article.source, e.article.author, e.article.published) for e in cited]
+        known = [question, *(e.text for e in cited), *(part for head in heads for part in head)]
+        known += [day_in_words(e.article.published) for e in cited]
+        return verdict.in_part() if cite.stands_nowhere(marked.text, known) else verdict
 
     def _write(
         self, messages: Sequence[Message], tokens: int, stop: threading.Event | None, without: str = ""

@@ -99,7 +99,7 @@ class LLM:
         stop: threading.Event | None = None,
         *,
         likely: bool = False,
-        begun: int | None = None,
+        aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         """Stream the answer to a prompt, piece by piece, and return its cost; before it begins, who is ahead.
@@ -108,14 +108,14 @@ class LLM:
 
         Args:
             likely: have the likeliest tokens told at every place; see `Usage.likely`.
-            begun: so many of the messages were answered just now, and what follows goes on from there.
+            aside: the prompt will not be asked again, unlike others that the model may still hold.
             without: a token that the embedded model may not write.
 
         Raises:
             ModelError: too many wait, or the model gave no whole answer.
             Stopped: `stop` was set.
         """
-        return relay(lambda left: self._write(messages, max_tokens, left, likely, begun, without), stop)
+        return relay(lambda left: self._write(messages, max_tokens, left, likely, aside, without), stop)
 
     def _write(
         self,
@@ -123,7 +123,7 @@ class LLM:
         max_tokens: int,
         left: Callable[[], bool],
         likely: bool,
-        begun: int | None,
+        aside: bool,
         without: str,
     ) -> Generator[str | Waiting, None, Usage]:
         if self._endpoint:
@@ -131,7 +131,7 @@ class LLM:
         self._warm()
         server = self.local_server
         server.start()
-        with server.turn(_digest(messages[:begun])) as turn:
+        with server.turn(_digest(messages), aside=aside) as turn:
             waited = False
             while not turn.wait(_BEAT_SECONDS):
                 if left():
@@ -140,7 +140,7 @@ class LLM:
                 yield Waiting(turn.ahead + 1)  # and one that is being answered
             if waited:
                 yield Waiting(0)
-            endpoint, read = self._have_read(server, turn, messages[:begun], left)
+            endpoint, read = self._have_read(server, turn, messages, left)
             usage = yield from endpoint.write(messages, max_tokens, _fields(turn, without), left, likely=likely)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage
 

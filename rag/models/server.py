@@ -235,13 +235,14 @@ class LocalServer:
             if self._share is not None:  # else it was closed meanwhile: nothing went wrong
                 log.warning("The prompt's prefix could not be prepared: %s", error)
 
-    def turn(self, prompt: str = "") -> Turn:
+    def turn(self, prompt: str = "", *, aside: bool = False) -> Turn:
         """A place in the queue for a slot.
 
         Args:
             prompt: the digest of what will be read; the slot that holds it already is preferred.
+            aside: what is read will not be asked again; it goes where it is least likely to replace what may be.
         """
-        return Turn(self._queue, prompt)
+        return Turn(self._queue, prompt, aside)
 
     def prepare(self, turn: Turn) -> bool:
         """Whether the turn's slot has read the prompt before; if not, it holds the saved prefix, and nothing else.
@@ -322,7 +323,8 @@ class Turn:
         ModelError: too many wait already.
     """
 
-    def __init__(self, queue: _Queue, prompt: str) -> None:
+    def __init__(self, queue: _Queue, prompt: str, aside: bool) -> None:
+        self.aside = aside
         self._queue = queue
         self._held: IO[bytes] | None = None
         self.prompt = prompt
@@ -385,7 +387,7 @@ class _Queue:
         deadline = time.monotonic() + seconds
         while True:
             with self._changed:
-                if self._waiting and self._waiting[0] is turn and (found := self._free(turn.prompt)):
+                if self._waiting and self._waiting[0] is turn and (found := self._free(turn)):
                     self._waiting.popleft()
                     self._changed.notify_all()
                     return found
@@ -407,8 +409,9 @@ class _Queue:
     def forget(self, slot: int) -> None:
         self._path(slot).write_text("", encoding="utf-8")
 
-    def _free(self, prompt: str) -> tuple[int, IO[bytes]] | None:
-        for slot in sorted(range(SLOTS), key=lambda slot: not self.holds(slot, prompt)):
+    def _free(self, turn: Turn) -> tuple[int, IO[bytes]] | None:
+        slots = reversed(range(SLOTS)) if turn.aside else range(SLOTS)
+        for slot in sorted(slots, key=lambda slot: not self.holds(slot, turn.prompt)):
             lock = self._path(slot).open("ab")
             if _take(lock, fcntl.LOCK_EX):
                 return slot, lock

@@ -94,7 +94,7 @@ class Model:
         stop: threading.Event | None = None,
         *,
         likely: bool = False,
-        begun: int | None = None,
+        aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         kind = _kind(messages, max_tokens, likely, begun)

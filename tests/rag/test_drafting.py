@@ -44,7 +44,7 @@ class Model:
         stop: threading.Event | None = None,
         *,
         likely: bool = False,
-        begun: int | None = None,
+        aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         self.asked.append((max_tokens, likely, without))

@@ -37,7 +37,7 @@ class Model:
         stop: threading.Event | None = None,
         *,
         likely: bool = False,
-        begun: int | None = None,
+        aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
         self.messages, self.max_tokens, self.options = list(messages), max_tokens, (stop, likely, begun)
