@@ -10,9 +10,15 @@ from prompts import Write, render
 from rag.models.asked import Asked
 from rag.types import Kind, Turn
 
+OVERVIEW = "What are the articles about?"
 _EXCHANGES = 3  # that a follow-up is told with: the last ones
 _TURN = 400  # characters of one turn that are told
 _TOKENS = 80
+# What the first look settles by itself, and what it settles while the model says it in English.
+_AS_TYPED = frozenset({"plain", "contrast"})
+_KNOWN = frozenset({Kind.OVERVIEW, Kind.TALK, Kind.ABILITY})
+_SURE = 0.9  # a plain question that is taken for a list gets a list
+_SEEN = frozenset({Kind.SUMMARY, Kind.LIST})
 _MAX_GROWTH = 30  # words that a rewrite may add; more is an answer or a tale, not a question
 
 
@@ -36,8 +42,10 @@ def meant(typed: str, history: Sequence[Turn], write: Write, looks: Asked, *, tr
     turns = [turn for turn in history if turn.content.strip()]
     followed = any(turn.role == "user" for turn in turns)
     as_it_is = Meant(Kind.QUESTION, typed)
-    if not followed and (not trained or not looks.needs_telling):
+    if not followed and (not trained or looks.best in _AS_TYPED):
         return as_it_is
+    if not followed and looks.best in _KNOWN:
+        return Meant(Kind(looks.best), OVERVIEW if looks.best == Kind.OVERVIEW else typed)
     said = "\n".join(map(_line, turns[-2 * _EXCHANGES :]))
     prompt = render("standalone" if trained else "condense", conversation=said, question=typed)
     written = write(prompt, _TOKENS).strip().partition("\n")[0]
@@ -47,6 +55,8 @@ def meant(typed: str, history: Sequence[Turn], write: Write, looks: Asked, *, tr
         return as_it_is
     if kind in (Kind.TALK, Kind.ABILITY):
         return Meant(Kind(kind), typed)
+    if kind == Kind.QUESTION and looks.best in _SEEN and looks.shares[looks.best] >= _SURE:
+        kind = looks.best
     return Meant(Kind(kind), question) if words(question) else as_it_is
 
 

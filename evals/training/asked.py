@@ -1,4 +1,4 @@
-"""Fits the head that tells a plain question in English from one that compares and from whatever else people type.
+"""Fits the head that tells a plain question in English from one that compares and from what else people type.
 
     dateline eval train asked
 
@@ -30,7 +30,7 @@ def rows(folder: Path = FOLDER) -> tuple[list[str], list[str]]:
             if not row["history"]:
                 alike = row["said"].casefold()[:_SAME] == row["question"].casefold()[:_SAME]
                 typed.append(row["said"])
-                told.append("plain" if row["kind"] == "question" and alike else "other")
+                told.append(row["kind"] if row["kind"] != "question" else "plain" if alike else "other")
     for cluster in clusters(folder):
         alone = [question for question in cluster.questions if not question.history]
         plain = [question.text for question in alone if question.kind != "contrast"][:_PER_CLUSTER]
@@ -51,7 +51,8 @@ def main() -> None:
     head = LogisticRegression(C=10, max_iter=3000, class_weight="balanced")
     seen = cross_val_predict(head, vectors, classes, cv=10)
     for n, name in enumerate(CLASSES):
-        shares = ", ".join(f"{other} {np.mean(seen[classes == n] == m):.3f}" for m, other in enumerate(CLASSES))
+        counts = [(np.mean(seen[classes == n] == m), other) for m, other in enumerate(CLASSES)]
+        shares = ", ".join(f"{other} {share:.2f}" for share, other in sorted(counts, reverse=True) if share >= 0.01)
         print(f"{name} ({(classes == n).sum()}), unseen tenths called: {shares}")
     head.fit(vectors, classes)
     np.savez(WEIGHTS, weights=head.coef_.astype(np.float32), bias=head.intercept_.astype(np.float32))

@@ -1,8 +1,10 @@
-"""What somebody types, by a linear head over the bundled embedder: a plain question in English that can be looked up as
-it is, one that compares what is said, or something else. `dateline eval train asked` fits it."""
+"""What somebody types, by a linear head over the bundled embedder: a plain question in English that can be looked up
+as it is, one that compares what is said, a wish for an overview, a summary or a list, talk, or something else that only
+the model can tell. `dateline eval train asked` fits it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,27 +14,24 @@ import numpy as np
 from index.embedding import Embedder
 
 WEIGHTS = Path(__file__).parent / "asked.npz"
-CLASSES = ("plain", "contrast", "other")
-_OTHER_FROM = 0.5
+CLASSES = ("plain", "contrast", "overview", "summary", "list", "talk", "ability", "other")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The probabilities (0…1) of the three; they add up to one."""
+    """The probabilities (0…1) of the classes; they add up to one."""
 
-    plain: float
-    contrast: float
-    other: float
+    shares: Mapping[str, float]
 
     @property
-    def needs_telling(self) -> bool:
-        """Whether the model has to tell what is meant."""
-        return self.other >= _OTHER_FROM
+    def best(self) -> str:
+        """The likeliest class."""
+        return max(CLASSES, key=lambda name: self.shares.get(name, 0.0))
 
     @property
     def compares(self) -> bool:
         """Whether it compares what is said, rather than asks for one thing."""
-        return self.contrast > self.plain
+        return self.best == "contrast" or self.shares["contrast"] > max(self.shares["plain"], 0.05)
 
 
 def asked(text: str, embedder: Embedder) -> Asked:
@@ -45,7 +44,7 @@ def asked(text: str, embedder: Embedder) -> Asked:
     bundled = _bundled()
     scores = weights @ (embedder if embedder.name == bundled.name else bundled).query(text) + bias
     shares = np.exp(scores - scores.max())
-    return Asked(*(shares / shares.sum()).tolist())
+    return Asked(dict(zip(CLASSES, (shares / shares.sum()).tolist(), strict=True)))
 
 
 @cache
