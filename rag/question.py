@@ -15,7 +15,6 @@ _EXCHANGES = 3  # that a follow-up is told with: the last ones
 _TURN = 400  # characters of one turn that are told
 _TOKENS = 80
 # What the first look settles by itself, and what it settles while the model says it in English.
-_AS_TYPED = frozenset({"plain", "contrast"})
 _KNOWN = frozenset({Kind.OVERVIEW, Kind.TALK, Kind.ABILITY})
 _SURE = 0.9  # a plain question that is taken for a list gets a list
 _SEEN = frozenset({Kind.SUMMARY, Kind.LIST})
@@ -42,7 +41,7 @@ def meant(typed: str, history: Sequence[Turn], write: Write, looks: Asked, *, tr
     turns = [turn for turn in history if turn.content.strip()]
     followed = any(turn.role == "user" for turn in turns)
     as_it_is = Meant(Kind.QUESTION, typed)
-    if not followed and (not trained or looks.best in _AS_TYPED):
+    if not followed and (not trained or not looks.needs_telling):
         return as_it_is
     if not followed and looks.best in _KNOWN:
         return Meant(Kind(looks.best), OVERVIEW if looks.best == Kind.OVERVIEW else typed)

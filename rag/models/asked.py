@@ -15,6 +15,8 @@ from index.embedding import Embedder
 
 WEIGHTS = Path(__file__).parent / "asked.npz"
 CLASSES = ("plain", "contrast", "overview", "summary", "list", "talk", "ability", "other")
+AS_TYPED = frozenset({"plain", "contrast"})
+_HARDLY = 0.05  # below which a comparison is not thought of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,15 @@ class Asked:
         return max(CLASSES, key=lambda name: self.shares.get(name, 0.0))
 
     @property
+    def needs_telling(self) -> bool:
+        """Whether it is no question in English that can be looked up as it is."""
+        return self.best not in AS_TYPED
+
+    @property
     def compares(self) -> bool:
         """Whether it compares what is said, rather than asks for one thing."""
-        return self.best == "contrast" or self.shares["contrast"] > max(self.shares["plain"], 0.05)
+        plain, contrast = self.shares.get("plain", 0.0), self.shares.get("contrast", 0.0)
+        return contrast > max(plain, _HARDLY)
 
 
 def asked(text: str, embedder: Embedder) -> Asked:

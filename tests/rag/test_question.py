@@ -11,7 +11,7 @@ from rag.models.asked import Asked
 from rag.question import Meant, meant
 from rag.types import Kind, Turn
 
-PLAIN, ODD = Asked(1.0, 0.0, 0.0), Asked(0.0, 0.0, 1.0)
+PLAIN, ODD = Asked({"plain": 1.0}), Asked({"other": 1.0})
 BEFORE = [Turn("user", "What stands in the harbour?"), Turn("assistant", "Cranes.")]
 TYPED = "Where do they come from?"
 

@@ -307,7 +307,7 @@ def test_what_is_meant_is_asked_and_read_as_it_was_learned(made: dict[str, Examp
         asked.append(messages)
         return learned(example).removesuffix("<|im_end|>\n")
 
-    meaning = meant(question.text, history, write, Asked(plain=1.0, contrast=0.0, other=0.0), trained=True)
+    meaning = meant(question.text, history, write, Asked({"plain": 1.0}), trained=True)
     assert opened(asked[0]) == prompt(example)
     assert (meaning.kind, meaning.question) == (Kind.QUESTION, question.standalone)
 

@@ -70,8 +70,9 @@ def test_what_asks_for_one_thing_does_not_compare(embedder: Embedder, typed: str
 @pytest.mark.parametrize("typed", ["hello", "Who is the head of Centcom?", "", "x" * 2_000])
 def test_probabilities_add_up_to_one(embedder: Embedder, typed: str) -> None:
     told = asked(typed, embedder)
-    assert told.plain + told.contrast + told.other == pytest.approx(1.0)
-    assert min(told.plain, told.contrast, told.other) >= 0.0
+    assert tuple(told.shares) == CLASSES
+    assert sum(told.shares.values()) == pytest.approx(1.0)
+    assert min(told.shares.values()) >= 0.0
 
 
 def test_the_head_has_a_row_for_each_class_over_the_bundled_embedder(embedder: Embedder) -> None:
@@ -96,11 +97,29 @@ def test_another_embedder_than_the_bundled_one_is_not_asked(
     assert asked("hello", Stranger()) == asked("hello", embedder)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("other", "needs"), [(0.5, True), (0.49, False), (0.0, False)])
-def test_what_is_as_likely_as_not_something_else_needs_telling(other: float, needs: bool) -> None:
-    assert Asked(1 - other, 0.0, other).needs_telling is needs
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_likeliest_class_tells_whether_the_model_has_to(name: str) -> None:
+    looks = Asked({name: 0.6, "plain" if name != "plain" else "other": 0.4})
+    assert looks.best == name
+    assert looks.needs_telling is (name not in {"plain", "contrast"})
 
 
-@pytest.mark.parametrize(("plain", "contrast", "compares"), [(0.4, 0.6, True), (0.6, 0.4, False), (0.5, 0.5, False)])
+@pytest.mark.parametrize(
+    ("plain", "contrast", "compares"), [(0.4, 0.6, True), (0.6, 0.4, False), (0.5, 0.5, False), (0.0, 0.04, False)]
+)
 def test_it_compares_where_that_is_likelier_than_one_thing(plain: float, contrast: float, compares: bool) -> None:
-    assert Asked(plain, contrast, 0.0).compares is compares
+    assert Asked({"plain": plain, "contrast": contrast, "other": 0.0}).compares is compares
+
+
+@pytest.mark.parametrize(
+    ("typed", "best"),
+    [
+        ("hello", "talk"),
+        ("What can you do?", "ability"),
+        ("What are the articles about?", "overview"),
+        ("Worum geht es in den Artikeln?", "overview"),
+        ("Who is the head of Centcom?", "plain"),
+    ],
+)
+def test_what_is_wanted_is_seen_at_first_sight(embedder: Embedder, typed: str, best: str) -> None:
+    assert asked(typed, embedder).best == best
