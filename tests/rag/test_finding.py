@@ -102,11 +102,11 @@ def test_a_follow_up_is_looked_up_as_what_it_means_and_when_it_means(find: Find)
     assert len(find.prompts) == 1
 
 
-@pytest.mark.parametrize("kind", [Kind.TALK, Kind.ABILITY])
+@pytest.mark.parametrize(("typed", "kind"), [("Hello!", Kind.TALK), ("What can you do?", Kind.ABILITY)])
 def test_small_talk_looks_for_nothing_even_where_there_are_no_articles(
-    settings: Settings, corpus: Index, kind: Kind
+    settings: Settings, corpus: Index, typed: str, kind: Kind
 ) -> None:
-    assert Find(settings, corpus)("Hello!", f"{kind}:") == Found("Hello!", "Hello!", "", kind)
+    assert Find(settings, corpus)(typed, f"{kind}:") == Found(typed, typed, "", kind)
 
 
 def test_a_list_has_articles_and_no_sentences(find: Find) -> None:
