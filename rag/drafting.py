@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from index.times import day_in_words
 from prompts import Message
 from rag import cite, decline, reader
 from rag.judge import Judge, Verdict
