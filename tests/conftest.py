@@ -227,9 +227,9 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.pieces: list[str] = ["The harbour", " opened in 2007", " [1]."]
-        # Asked as a judge of an answer: the messages up to the answer → yes, part or no, for each of its sentences.
+        # Asked as a judge of a sentence: the messages up to the sentence, and it → yes, part or no.
         self.judge: Callable[[list[dict[str, str]]], str] = lambda messages: "yes"
-        self.verdicts = 0  # how often it was asked as a judge of an answer
+        self.verdicts = 0  # how often it was asked as a judge of a sentence
         self.endless = False  # writes the last piece for ever
         self.status = 200
         self.raw: bytes | None = None  # sent as the stream instead of `pieces`
@@ -275,13 +275,13 @@ class Endpoint:
         return path.endswith("/chat/completions") and ("messages" in body or self.status != 200)
 
     def received(self, body: dict[str, Any]) -> str:
-        """The verdicts that a request asks for; one that asks for none is kept among `requests`."""
+        """The verdict that a request asks for; one that asks for none is kept among `requests`."""
         *before, last = body.get("messages") or [{"content": ""}]
         if last["content"] != _CHECK:
             self.requests.append(body)
             return ""
         self.verdicts += 1
-        return " ".join([self.judge(before)] * body["max_tokens"])
+        return self.judge(before)
 
     def _handler(endpoint) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(http.server.BaseHTTPRequestHandler):

@@ -72,7 +72,7 @@ def test_whatever_determines_a_text_makes_it_another(kept: Callable[..., KeptWri
     written(kept(fresh=True))
     assert len(endpoint.requests) == 9
     written(kept(evidence_tokens=100))  # shapes the prompt, not the text that follows from it
-    written(kept(), aside=1)  # says how the prompt is read, and changes nothing of what is written to it
+    written(kept(), aside=True)  # says how the prompt is read, and changes nothing of what is written to it
     assert len(endpoint.requests) == 9
 
 

@@ -34,7 +34,7 @@ ARTICLES = {
 }
 QUESTION = "When was the harbour of Gwadar opened?"
 OPENED = "The harbour of Gwadar was opened in 2007."
-YES, PART, NO = {"yes": 0.9, "no": 0.1}, {"part": 0.8, "no": 0.2}, {"no": 1.0}
+YES, PART, NO = {"yes": 0.995, "no": 0.005}, {"part": 0.8, "no": 0.2}, {"no": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Call:
     kind: str
     messages: list[Message]
     max_tokens: int
-    begun: int | None
+    aside: bool
     without: str
 
 
@@ -60,7 +60,7 @@ class Model:
         self.rewritten = ""
         self.none = [0.0]  # that there is no answer, at each look; the last one for ever
         self.looked = 0.0  # what the last look told
-        self.verdicts: list[Mapping[str, float]] = [YES]  # of each sentence and of the answer; the last for ever
+        self.verdicts: list[Mapping[str, float]] = [YES]  # of each sentence; the last for ever
         self.relation: Mapping[str, float] = {"agree": 1.0}
         self.usage = Usage(90, 40, 7)
         self.ahead: list[int] = []
@@ -97,8 +97,8 @@ class Model:
         aside: bool = False,
         without: str = "",
     ) -> Generator[str | Waiting, None, Usage]:
-        kind = _kind(messages, max_tokens, likely, begun)
-        self.calls.append(Call(kind, list(messages), max_tokens, begun, without))
+        kind = _kind(messages, max_tokens, likely)
+        self.calls.append(Call(kind, list(messages), max_tokens, aside, without))
         self.open += 1
         try:
             yield from map(Waiting, self.ahead)
@@ -118,8 +118,7 @@ class Model:
             self.looked = self.none.pop(0) if len(self.none) > 1 else self.none[0]
             return "None" if self.looked > 0.5 else "The", ({"None": self.looked, "The": 1 - self.looked},)
         if kind == "check":
-            told = [*self.verdicts, *[self.verdicts[-1]] * max_tokens][:max_tokens]
-            return "", tuple(map(dict, told))
+            return "", (dict(self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]),)
         if kind == "relation":
             return "", (dict(self.relation),)
         if kind == "rewrite":
@@ -127,8 +126,8 @@ class Model:
         return self.missing if self.looked > 0.5 and not without else self.text, ()
 
 
-def _kind(messages: Sequence[Message], max_tokens: int, likely: bool, begun: int | None) -> str:
-    if begun is not None:
+def _kind(messages: Sequence[Message], max_tokens: int, likely: bool) -> str:
+    if messages[-1] == prompts.render("check")[-1]:
         return "check"
     if likely:
         return "relation" if messages[-1].content.endswith("against, later or other.") else "look"
@@ -187,13 +186,13 @@ def test_the_answer_points_at_the_sentence_it_rests_on(assistant: Assistant, mod
     assert not answer.declined
     (sentence,) = answer.sentences
     assert sentence.support is Support.SUPPORTED
-    assert sentence.probability == pytest.approx(0.9)
+    assert sentence.probability == pytest.approx(0.995)
     (citation,) = sentence.citations
     assert citation.quote == OPENED
     assert assistant.article("gwadar").text[citation.start : citation.end] == citation.quote
     assert (citation.title, citation.source, citation.published) == ("The port of Gwadar", "Coast Weekly", "2024-05-01")
     assert answer.citations == (citation,)
-    assert answer.confidence == pytest.approx(0.9)
+    assert answer.confidence == 1.0, "the look told of no refusal"
 
 
 def test_the_model_reads_numbered_sentences_under_their_articles_and_the_question(
@@ -211,15 +210,22 @@ def test_the_model_reads_numbered_sentences_under_their_articles_and_the_questio
     assert "praise {evidence}." in said, "an article was read as a template"
 
 
-def test_the_first_word_is_looked_at_then_the_answer_written_and_checked_after_the_same_prompt(
+def test_the_first_word_is_looked_at_then_the_answer_written_and_each_sentence_judged_from_what_it_cites(
     assistant: Assistant, model: Model
 ) -> None:
     model.text = f"{OPENED} [1] Its cranes came from China. [2]"
     assistant.ask(QUESTION)
-    look, answer, check = model.calls
-    assert [(c.kind, c.max_tokens) for c in model.calls] == [("look", 1), ("answer", reader.TOKENS), ("check", 3)]
-    assert look.messages == answer.messages == check.messages[: check.begun]
-    assert check.messages[len(answer.messages)] == Message("assistant", f"{model.text} ")
+    look, answer, *checks = model.calls
+    assert [(c.kind, c.max_tokens) for c in model.calls[:2]] == [("look", 1), ("answer", reader.TOKENS)]
+    assert look.messages == answer.messages
+    assert [(c.kind, c.max_tokens, c.messages[-2].content) for c in checks] == [
+        ("check", 1, OPENED),
+        ("check", 1, "Its cranes came from China."),
+    ]
+    assert [c.aside for c in model.calls] == [False, False, True, True]
+    for check in checks:
+        assert OPENED in check.messages[-3].content
+        assert "Quetta" not in check.messages[-3].content, "it cites nothing of the other article"
 
 
 def test_a_model_that_was_not_trained_is_told_how_and_not_looked_at(assistant: Assistant, model: Model) -> None:
@@ -255,21 +261,21 @@ def test_invented_markers_are_dropped_and_counted(assistant: Assistant, model: M
     assert all(c.article in ARTICLES for c in answer.citations)
 
 
-def test_an_answer_that_the_judge_says_does_not_answer_is_declined_with_its_evidence(
+def test_an_answer_that_the_judge_says_is_not_carried_is_declined_with_its_evidence(
     assistant: Assistant, model: Model
 ) -> None:
-    model.text, model.verdicts = "Elephants danced on Jupiter [1].", [YES, NO]
+    model.text, model.verdicts = "Elephants danced on Jupiter [1].", [NO]
     answer = assistant.ask(QUESTION)
     assert answer.declined
     assert answer.text == DECLINED_TEXT
     assert (answer.sentences, answer.citations) == ((), ())
     assert answer.evidence
     assert answer.removed == ("Elephants danced on Jupiter.",)
-    assert answer.confidence <= 0.3
+    assert answer.confidence <= 0.5
 
 
 def test_an_answer_none_of_whose_sentences_is_carried_is_declined(assistant: Assistant, model: Model) -> None:
-    model.text, model.verdicts = "Elephants danced on Jupiter [1]. They sang [2].", [NO, NO, YES]
+    model.text, model.verdicts = "Elephants danced on Jupiter [1]. They sang [2].", [NO]
     answer = assistant.ask(QUESTION)
     assert (answer.declined, answer.text, answer.sentences) == (True, DECLINED_TEXT, ())
     assert answer.removed == ("Elephants danced on Jupiter.", "They sang.")
@@ -336,7 +342,7 @@ def test_what_is_probably_an_answer_may_not_begin_as_none(
 def test_a_sentence_that_nothing_carries_is_taken_out_and_the_numbers_run_on(
     assistant: Assistant, model: Model
 ) -> None:
-    model.text, model.verdicts = f"Elephants danced [2]. {OPENED} [1] They came by bus [2][3].", [NO, YES, PART, YES]
+    model.text, model.verdicts = f"Elephants danced [2]. {OPENED} [1] They came by bus [2][3].", [NO, YES, PART]
     answer = assistant.ask(QUESTION)
     assert not answer.declined
     assert [(s.text, s.support) for s in answer.sentences] == [
@@ -413,7 +419,7 @@ def test_whoever_waits_for_the_model_is_told_once_for_each_change(assistant: Ass
     model.ahead = [2, 2, 1, 0]
     events = list(assistant.stream(QUESTION))
     look = [e.ahead for e in events if isinstance(e, Queued)]
-    assert look == [2, 1, 0, 2, 1, 0], "for the look and for the answer; the check belongs to the answer"
+    assert look == [2, 1, 0, 2, 1, 0], "for the look and for the answer; nobody is told of the check"
 
 
 def test_cost_and_models_are_told(assistant: Assistant, model: Model) -> None:

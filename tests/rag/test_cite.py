@@ -4,7 +4,7 @@ import pytest
 
 from index.article import Article
 from index.splitting import split_sentences
-from rag.cite import cite, read_markers
+from rag.cite import cite, read_markers, stands_nowhere
 from rag.types import EvidenceSentence
 
 TEXT = "Zero stands first.  One follows.\nTwo is third. Three is fourth. Four ends it \U0001f600."
@@ -105,3 +105,70 @@ def test_a_number_named_twice_cites_once() -> None:
 
 def test_without_evidence_nothing_is_cited() -> None:
     assert cite([[1], []], []) == [(), ()]
+
+
+KNOWN = ("The port of Gwadar was opened in 2007, said Mr Karim.", "It cost 1,400.5 million; China’s banks lent it.")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "added"),
+    [
+        ("The port of Gwadar was opened in 2007.", []),
+        ("The port of Karachi was opened in 2008.", ["Karachi", "2008."]),
+        ("In Gwadar it was.", []),
+        ("Nobody in Gwadar said so.", []),
+        ("Yesterday Karachi said so.", ["Karachi"]),
+        ("the Karachi bridge.", ["Karachi"]),
+        ("It cost three times as much, and nobody paid.", []),
+        ("", []),
+    ],
+)
+def test_names_and_numbers_that_stand_nowhere_are_named_and_the_first_word_is_none(
+    sentence: str, added: list[str]
+) -> None:
+    assert stands_nowhere(sentence, KNOWN) == added
+
+
+@pytest.mark.parametrize(
+    "sentence", ["It is Gwadar’s.", "It is Gwadar's port.", "It is the Karims’ port.", "It is China."]
+)
+def test_a_possessive_is_the_name_that_it_is_made_of(sentence: str) -> None:
+    assert stands_nowhere(sentence, (*KNOWN, "the karims")) == []
+    (name,) = stands_nowhere(sentence, ["Nothing."])
+    assert name in sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "added"),
+    [
+        ("It cost 1,400.5 million.", []),
+        ("It cost 1,400.5, they say.", []),
+        ("It was opened in 2007, they say.", []),
+        ("It was opened in (2007).", []),
+        ("It cost 1,500 million.", ["1,500"]),
+        ("It cost 1400.5 million.", ["1400.5"]),
+        ("It cost 1.400,5 million.", ["1.400,5"]),
+    ],
+)
+def test_a_number_stands_where_it_is_written_alike_whatever_follows_it(sentence: str, added: list[str]) -> None:
+    assert stands_nowhere(sentence, KNOWN) == added
+
+
+@pytest.mark.parametrize(
+    ("sentence", "added"),
+    [
+        ("It is “Gwadar”.", []),
+        ("It is “Karachi”.", ["Karachi"]),
+        ("It is 'Karachi'.", ["Karachi'"]),
+        ("“The port” was opened.", []),
+        ("“Karachi” was opened.", ["Karachi"]),
+    ],
+)
+def test_a_name_in_quotes_is_a_name_even_where_it_comes_first(sentence: str, added: list[str]) -> None:
+    assert stands_nowhere(sentence, KNOWN) == added
+
+
+def test_names_stand_in_any_known_text_in_any_case() -> None:
+    assert stands_nowhere("It was GWADAR, where Mr Karim and China met.", KNOWN) == []
+    assert stands_nowhere("It was Gwadar in 2007.", []) == ["Gwadar", "2007."]
+    assert stands_nowhere("It was Gwadar.", iter(["in", "gwadar"])) == []

@@ -102,7 +102,7 @@ def test_only_an_article_that_is_later_for_certain_replaces_another(older: str, 
     assert found.update is update
 
 
-@pytest.mark.parametrize(("weekly", "compared"), [(7.0, True), (6.99, False)])
+@pytest.mark.parametrize(("weekly", "compared"), [(8.0, True), (7.99, False)])
 def test_what_is_much_less_relevant_is_not_compared(weekly: float, compared: bool) -> None:
     relate = Relate()
     disagreements(COST, read(weekly), relate)

@@ -13,9 +13,9 @@ from prompts import Message
 from rag import decline, reader
 from rag.cite import read_markers
 from rag.drafting import Draft, Drafter, Drafting, Queued, TextAdded, finished
-from rag.judge import Checked, Verdict
+from rag.judge import Verdict
 from rag.models.llm import Usage, Waiting
-from rag.types import Support
+from rag.types import EvidenceSentence, Support
 from tests.rag.making import article, sentence
 
 PORT = article("port", "It opened in 2007.", "It has cranes.")
@@ -66,14 +66,17 @@ class Model:
 
 
 class Judge:
-    """Says yes to everything, and keeps what it was asked."""
+    """Says the same of everything, and keeps what it was asked."""
 
-    def __init__(self) -> None:
-        self.asked: list[tuple[list[Message], str, int, threading.Event | None]] = []
+    def __init__(self, verdict: Verdict = YES) -> None:
+        self.verdict = verdict
+        self.asked: list[tuple[str, str, list[tuple[str, int]], threading.Event | None]] = []
 
-    def check(self, read: Sequence[Message], answer: str, sentences: int, stop: threading.Event | None) -> Checked:
-        self.asked.append((list(read), answer, sentences, stop))
-        return Checked((YES,) * sentences, YES)
+    def carried(
+        self, question: str, sentence: str, cited: Sequence[EvidenceSentence], stop: threading.Event | None = None
+    ) -> Verdict:
+        self.asked.append((question, sentence, [(e.article.id, e.sentence) for e in cited], stop))
+        return self.verdict
 
 
 def drafting(model: Model, judge: Judge | None = None, *, stop: threading.Event | None = None) -> Drafting:
@@ -84,12 +87,15 @@ def drafting(model: Model, judge: Judge | None = None, *, stop: threading.Event 
 LOOK, ANSWER = (1, True, ""), (reader.TOKENS, False, "")
 
 
-def test_it_is_looked_then_written_then_checked_after_the_same_prompt() -> None:
+def test_it_is_looked_then_written_to_the_same_prompt_then_each_sentence_is_judged() -> None:
     model, judge, stop = Model("It opened in 2007 [1]. It has cranes [2]."), Judge(), threading.Event()
     draft = finished(drafting(model, judge, stop=stop))
     prompt = reader.prompt("When did it open?", READ, "2025-07-27", trained=True)
     assert model.prompts == [prompt, prompt]
-    assert judge.asked == [(prompt, model.text, 2, stop)]
+    assert judge.asked == [
+        ("When did it open?", "It opened in 2007.", [("port", 0)], stop),
+        ("When did it open?", "It has cranes.", [("port", 0), ("port", 1)], stop),
+    ], "each sentence, from what it cites with the sentence before it"
     assert model.stops == {stop}
     assert (draft.read, draft.text, draft.texts) == (READ, model.text, ("It opened in 2007.", "It has cranes."))
     assert draft.usage == Usage(90, 40, 7), "the prompt was read for the look, and but once"
@@ -164,11 +170,79 @@ def test_a_model_that_fails_fails_the_draft() -> None:
         finished(drafting(model))
 
 
+# What the judge is asked, and what is made of its verdict
+
+
+def verdicts(text: str, judge: Judge) -> tuple[Verdict, ...]:
+    return finished(drafting(Model(text), judge)).verdicts
+
+
+def test_of_two_articles_only_what_is_cited_is_judged_and_the_sentence_before_in_the_same_article() -> None:
+    judge = Judge()
+    verdicts("It has cranes [2][3].", judge)
+    verdicts("Trains are late [3].", judge)
+    assert [cited for _, _, cited, _ in judge.asked] == [[("port", 0), ("port", 1), ("train", 0)], [("train", 0)]]
+
+
+@pytest.mark.parametrize("text", ["It opened in 2007.", "It opened in 2007 [77]."])
+def test_what_cites_nothing_that_was_read_is_not_carried_and_not_asked(text: str) -> None:
+    judge = Judge()
+    assert verdicts(text, judge) == (NO,)
+    assert judge.asked == []
+
+
+@pytest.mark.parametrize("marker", ["", " [1]"])
+def test_what_is_said_to_be_missing_is_not_asked_and_may_be_shown(marker: str) -> None:
+    judge = Judge(NO)
+    assert verdicts(f"{reader.MISSING} who paid{marker}.", judge) == (YES,)
+    assert judge.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("It opened in 2007 [1].", YES),
+        ("It opened in 2008 [1].", PART),
+        ("It has cranes from Karachi [2].", PART),
+        ("It was said by Gull on Monday [1].", YES),  # the article's author, and a word of the question
+        ("The Gazette wrote of “Harbours” on 3 May 2024 [1].", YES),
+        ("The Gazette wrote so on 9 May 2024 [1].", PART),
+        ("Trains are late at the Gazette [3].", PART),  # the source of an article that it does not cite
+        ("It has cranes of 2007 [2].", YES),  # in the sentence before
+        ("It opened in 2007 [2], as trains did [3].", YES),
+    ],
+)
+def test_what_names_something_that_stands_nowhere_is_carried_in_part_at_most(text: str, verdict: Verdict) -> None:
+    port = article(
+        "port",
+        "It opened in 2007.",
+        "It has cranes.",
+        title="Harbours",
+        source="Gazette",
+        author="Gull",
+        published="2024-05-03",
+    )
+    read = (sentence(port, 0, 2.0, 1), sentence(port, 1, 1.0, 2), sentence(TRAIN, 0, 0.0, 3))
+    for judge, expected in ((Judge(), verdict), (Judge(NO), NO)):
+        drafter = Drafter(Model(text), judge)  # type: ignore[arg-type]
+        draft = finished(drafter.draft("What was said on Monday?", read, "", None))
+        assert draft.verdicts == (expected,)
+
+
+def test_a_judge_that_fails_fails_the_draft() -> None:
+    class Broken(Judge):
+        def carried(self, *_: object) -> Verdict:
+            raise ModelError("on fire")
+
+    with pytest.raises(ModelError, match="on fire"):
+        finished(drafting(Model("It opened in 2007 [1]."), Broken()))
+
+
 # What may be shown of it
 
 
-def made(text: str, *verdicts: Verdict, answer: Verdict = YES, none: float = 0.0) -> Draft:
-    return Draft(READ, none, text, tuple(read_markers(text)), Checked(verdicts, answer))
+def made(text: str, *verdicts: Verdict, none: float = 0.0) -> Draft:
+    return Draft(READ, none, text, tuple(read_markers(text)), verdicts)
 
 
 def test_what_is_not_carried_or_cites_nothing_is_left_out_and_the_numbers_run_on() -> None:
@@ -194,17 +268,14 @@ def test_what_is_said_to_be_missing_needs_no_citation_but_is_carried_or_left_out
 @pytest.mark.parametrize(
     ("text", "verdict"), [("Elephants sang [1].", NO), ("It opened.", YES), (f"{reader.MISSING} who paid.", YES)]
 )
-def test_where_no_sentence_may_be_shown_it_is_declined_whatever_the_judge_says_of_the_whole(
-    text: str, verdict: Verdict
-) -> None:
+def test_where_no_sentence_may_be_shown_it_is_declined(text: str, verdict: Verdict) -> None:
     draft = made(text, verdict)
     assert draft.sentences() == ()
     assert draft.decision == decline.Decision(True, 0.5)
 
 
-def test_what_does_not_answer_is_declined_however_well_it_is_carried() -> None:
-    assert made("It opened [1].", YES, answer=NO).decision.declined
-    assert made("It opened [1].", YES, answer=PART, none=0.5).decision == decline.Decision(False, 0.25)
+def test_where_any_sentence_may_be_shown_it_is_an_answer_as_sure_as_that_there_is_one() -> None:
+    assert made("It opened [1]. Elephants sang [3].", PART, NO, none=0.75).decision == decline.Decision(False, 0.25)
 
 
 def test_markers_that_point_at_nothing_that_was_read_are_counted() -> None:

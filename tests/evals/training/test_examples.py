@@ -15,6 +15,7 @@ from evals.training.examples import Builder, Corpus, Example, Part, opened
 from index.embedding import Embedder
 from prompts import Message
 from rag import reader
+from rag.cite import read_markers
 from rag.judge import Judge, Relation
 from rag.models.asked import Asked
 from rag.models.llm import LLM, Usage
@@ -264,22 +265,21 @@ def before_verdicts(example: Example) -> tuple[str, list[Part]]:
 
 
 @pytest.mark.parametrize("name", ["q01/small", "q21/large", "q22/small", "q20/small/foil", "q22/large/foil"])
-def test_the_judge_asks_what_it_was_trained_on(
+def test_the_judge_asks_in_the_words_that_it_was_trained_on_but_for_the_date(
     name: str, made: dict[str, Example], cluster: Cluster, corpus: Corpus
 ) -> None:
     example, question = made[name], next(q for q in cluster.questions if q.id == name[:3])
     text, verdicts = before_verdicts(example)
-    read_ = found_in(example, cluster, corpus)
-    messages = reader.prompt(question.standalone or question.text, read_, question.day, trained=True)
-    llm = Model(" ".join(part.text.strip() for part in verdicts))
-    checked = judged(llm).check(messages, written(example), len(verdicts) - 1)
-    ((asked, tokens, _),) = llm.calls
-    assert opened(asked) == text
-    assert tokens == len(verdicts)
-    told_ = [(v.yes, v.part, v.no) for v in (*checked.sentences, checked.answer)]
-    kinds = {"yes": (1.0, 0.0, 0.0), "part": (0.0, 1.0, 0.0), "no": (0.0, 0.0, 1.0)}
-    assert told_ == [kinds[part.text.strip()] for part in verdicts]
+    assert len(verdicts) == len(read_markers(written(example))) + 1, "one of each sentence, and one of the answer"
     assert len({part.weight for part in verdicts}) == 1
+    llm = Model(verdicts[0].text.strip())
+    asked_about = question.standalone or question.text
+    verdict = judged(llm).carried(asked_about, written(example), found_in(example, cluster, corpus))
+    ((asked, tokens, _),) = llm.calls
+    assert opened(asked) == text.replace(f" (asked on {question.day})", "")
+    assert tokens == 1
+    kinds = {"yes": (1.0, 0.0, 0.0), "part": (0.0, 1.0, 0.0), "no": (0.0, 0.0, 1.0)}
+    assert (verdict.yes, verdict.part, verdict.no) == kinds[verdicts[0].text.strip()]
 
 
 def test_how_two_sentences_relate_is_asked_as_it_was_learned(

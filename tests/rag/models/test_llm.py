@@ -73,7 +73,7 @@ def test_the_likeliest_tokens_are_asked_for_and_told_with_the_cost(llm: LLM, end
         ],
     }
     endpoint.raw = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
-    text, usage = to_the_end(llm.write(MESSAGES, 1, likely=True, aside=1))
+    text, usage = to_the_end(llm.write(MESSAGES, 1, likely=True, aside=True))
     assert text == "yes"
     (likely,) = usage.likely
     assert likely == pytest.approx({"yes": math.exp(-0.5), "no": math.exp(-1)})

@@ -258,6 +258,38 @@ def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(que
         assert not queue.prepare(other)
 
 
+def test_what_is_asked_aside_goes_where_it_replaces_nothing_that_may_be_asked_again(queue: LocalServer) -> None:
+    with queue.turn("long") as first:
+        assert first.wait(1)
+        queue.has_read(first)
+        kept = first.slot
+    for prompt in ("one sentence", "another"):
+        with queue.turn(prompt, aside=True) as aside:
+            assert aside.wait(1)
+            assert aside.slot != kept
+            queue.has_read(aside)
+    with queue.turn("long") as again:
+        assert again.wait(1)
+        assert queue.prepare(again), "it was replaced"
+
+
+def test_what_is_asked_aside_still_prefers_the_slot_that_has_read_it(queue: LocalServer) -> None:
+    with queue.turn("sentence") as first:
+        assert first.wait(1)
+        queue.has_read(first)
+    with queue.turn("sentence", aside=True) as again:
+        assert again.wait(1)
+        assert again.slot == first.slot
+        assert queue.prepare(again)
+
+
+def test_what_is_asked_aside_takes_any_slot_rather_than_wait(queue: LocalServer) -> None:
+    with contextlib.ExitStack() as stack:
+        turns = [stack.enter_context(queue.turn(str(n), aside=True)) for n in range(SLOTS)]
+        assert all(turn.wait(1) for turn in turns)
+        assert {turn.slot for turn in turns} == set(range(SLOTS))
+
+
 def test_two_who_ask_first_at_once_share_one_server(
     settings: Settings, garbage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
