@@ -17,7 +17,7 @@ _MARKER = re.compile(r"\s*[\[【]\s*(?:(?:sentences?|no\.?|#)\s*)?(\d{1,3}(?:\s*
 _RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
 _MOST_IN_RANGE = 8  # [1-99] cites nothing in particular
 _OPEN_MARKER = re.compile(r"\s*[\[【][^\]】]*$")
-_NAMED = re.compile(r"\d[\d.,]*|\b[A-Z][\w’'-]+")
+_NAMED = re.compile(r"\d[\d.,]*|\b[^\W\d_a-z][\w’'-]+")
 _POSSESSIVE = re.compile(r"(?:[’']s)?[.,’'-]*$")
 _LIST_LINE = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 
@@ -64,12 +64,17 @@ def cite(numbered: Sequence[Sequence[int]], evidence: Sequence[EvidenceSentence]
 def stands_nowhere(sentence: str, known: Iterable[str]) -> list[str]:
     """The names and numbers of a sentence that stand in none of the known texts: what was added from memory.
 
-    Its first word is no name: any word begins with a capital there.
+    A number has to stand there whole, a name as the beginning of a word. The first word of the sentence is no name: any
+    word begins with a capital there.
     """
     held = " ".join(known).casefold()
-    first, *_ = _NAMED.findall(sentence) or [""]
-    named = _NAMED.findall(sentence)[1:] if first and sentence.startswith(first) else _NAMED.findall(sentence)
-    return [name for name in named if _POSSESSIVE.sub("", name).casefold() not in held]
+    named = [(m.start(), _POSSESSIVE.sub("", m[0])) for m in _NAMED.finditer(sentence)]
+    return [name for start, name in named if (start or name[0].isdigit()) and not _stands(name.casefold(), held)]
+
+
+def _stands(name: str, held: str) -> bool:
+    after = r"(?!\d)" if name[0].isdigit() else ""
+    return re.search(rf"(?<!\w){re.escape(name)}{after}", held) is not None
 
 
 def numbering() -> Callable[[Citation], Citation]:

@@ -244,7 +244,7 @@ def test_starting_has_the_part_of_the_prompt_read_that_every_question_shares(
 ) -> None:
     model.is_trained = trained
     assistant.start()
-    assistant.ask("What?")
+    assistant.ask(QUESTION)
     assert model.prefix
     assert model.prompts[0][: len(model.prefix)] == model.prefix
 

@@ -114,7 +114,7 @@ KNOWN = ("The port of Gwadar was opened in 2007, said Mr Karim.", "It cost 1,400
     ("sentence", "added"),
     [
         ("The port of Gwadar was opened in 2007.", []),
-        ("The port of Karachi was opened in 2008.", ["Karachi", "2008."]),
+        ("The port of Karachi was opened in 2008.", ["Karachi", "2008"]),
         ("In Gwadar it was.", []),
         ("Nobody in Gwadar said so.", []),
         ("Yesterday Karachi said so.", ["Karachi"]),
@@ -159,7 +159,7 @@ def test_a_number_stands_where_it_is_written_alike_whatever_follows_it(sentence:
     [
         ("It is “Gwadar”.", []),
         ("It is “Karachi”.", ["Karachi"]),
-        ("It is 'Karachi'.", ["Karachi'"]),
+        ("It is 'Karachi'.", ["Karachi"]),
         ("“The port” was opened.", []),
         ("“Karachi” was opened.", ["Karachi"]),
     ],
@@ -170,5 +170,5 @@ def test_a_name_in_quotes_is_a_name_even_where_it_comes_first(sentence: str, add
 
 def test_names_stand_in_any_known_text_in_any_case() -> None:
     assert stands_nowhere("It was GWADAR, where Mr Karim and China met.", KNOWN) == []
-    assert stands_nowhere("It was Gwadar in 2007.", []) == ["Gwadar", "2007."]
+    assert stands_nowhere("It was Gwadar in 2007.", []) == ["Gwadar", "2007"]
     assert stands_nowhere("It was Gwadar.", iter(["in", "gwadar"])) == []
