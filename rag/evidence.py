@@ -90,15 +90,19 @@ def spread(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
 
 
 def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
-    """The first sentences of articles: the first of each, then the second of each, and so on."""
-    spans = [(article, split_sentences(article.text)[:sentences]) for article in articles]
+    """The first sentences of articles, their titles apart: the first of each, then the second of each, and so on."""
+    own = [_told(article)[:sentences] for article in articles]
+    return tuple(Ranked(of[place], None) for place in range(sentences) for of in own if place < len(of))
+
+
+def _told(article: Article) -> list[EvidenceSentence]:
+    """The sentences of an article without its title and lines that hold no word, as a date at its head."""
     found = [
-        EvidenceSentence(0, article, place, own[place].start, own[place].end, 0.0)
-        for place in range(sentences)
-        for article, own in spans
-        if place < len(own)
+        EvidenceSentence(0, article, place, span.start, span.end, 0.0)
+        for place, span in enumerate(split_sentences(article.text))
     ]
-    return tuple(Ranked(e, None) for e in found)
+    title = words(article.title)
+    return [e for e in found if words(e.text) != title and any(c.isalpha() for c in e.text)]
 
 
 def reading(
