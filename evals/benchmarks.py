@@ -1,7 +1,7 @@
 """The benchmark sets, asked through the pipeline that people use and measured by each set's own rules.
 
 evals/benchmark_sets.py reads the sets, evals/benchmark_asking.py asks, evals/benchmark_tables.py prints. Here is what
-the sets are, what is scored of an answer beside what every run scores, and the check of claims, which needs no LLM.
+the sets are, what is scored of an answer beside what every run scores, and the check of claims by the judge.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ from evals.scoring import METRICS
 from evals.statistics import Share, median, percentile, share
 from index.errors import GoldError
 from index.relevance import bundled
-from index.splitting import split_sentences
 from rag import evidence
 from rag.judge import CLAIM, Judge, Verdict
 from rag.models.llm import LLM
-from rag.types import EvidenceSentence, Support
+from rag.types import Support
 
 _RESAMPLES = 1_000
 _TIMES = {
@@ -285,7 +284,7 @@ def _mark_asking(task: Task, answer: Mapping[str, Any]) -> dict[str, float | str
 
 
 def _asks_back(answer: Mapping[str, Any]) -> bool:
-    """Whether it is marked as a question back, or ends as one."""
+    """Whether it ends as a question back."""
     return _said(answer).rstrip(" \"'”’)").endswith("?")
 
 
@@ -342,7 +341,7 @@ def _area(items: Iterable[Item]) -> Share:
 
 
 def _judged(items: Iterable[Item]) -> list[tuple[float, float]]:
-    """Confidence and rightness of each answer given; a refusal and a question back are none.
+    """Confidence and rightness of each answer given; a refusal is none.
 
     Where an answer can't be told right or wrong, it is as right as the share of the reference's words that it holds;
     an answer to what is unanswerable is wrong.
@@ -400,7 +399,7 @@ def _measure_claims(benchmark: Benchmark, half: Half, folder: Path, asking: Aski
 
 
 def _checked(claim: Claim, llm: KeptWriting, asking: Asking) -> CheckedClaim:
-    key = digest([claim.text, claim.page.digest, llm.name, code_hash()])
+    key = digest([claim.text, claim.page.digest, llm.name, asking.settings.evidence_tokens, code_hash()])
     if (kept := asking.cache.get(key)) is None:
         verdict, ms = check_claim(claim, llm, asking.settings.evidence_tokens)
         kept = {"decision": verdict.support.value, "probability": round(verdict.yes, 4), "ms": round(ms, 1)}
@@ -411,8 +410,7 @@ def _checked(claim: Claim, llm: KeptWriting, asking: Asking) -> CheckedClaim:
 def check_claim(claim: Claim, llm: LLM, evidence_tokens: int) -> tuple[Verdict, float]:
     """How far the sentences of its page carry a claim, and the milliseconds that it took from the page's text."""
     start = time.perf_counter()
-    spans = split_sentences(claim.page.text)
-    page = [EvidenceSentence(0, claim.page, n, span.start, span.end, 0.0) for n, span in enumerate(spans)]
+    page = evidence.sentences_of(claim.page)
     relevance = bundled().scores(claim.text, [e.text for e in page])
     scored = [replace(e, score=float(logit)) for e, logit in zip(page, relevance, strict=True)]
     ranked = [evidence.Ranked(e, None) for e in sorted(scored, key=lambda e: -e.score)]

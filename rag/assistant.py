@@ -218,7 +218,7 @@ class Assistant:
         for done, group in enumerate(groups, start=1):
             read = evidence.reading(group.ranked, self.llm.count, self.settings.evidence_tokens)
             draft = finished(self._drafter.draft(found.standalone, read, asked, stop))
-            drafts.append(by_source.Draft(group, read, () if draft.decision.declined else draft.sentences()))
+            drafts.append(by_source.Draft(group, read, draft.sentences()))
             report(done, len(groups))
         said = evidence.renumbered(e for draft in drafts if draft.sentences for e in draft.read)
         return BySource(
@@ -239,22 +239,21 @@ class Assistant:
 
     def _answer(self, found: Found, draft: Draft, clock: _Clock, stop: threading.Event | None) -> Answer:
         """The draft as an answer, its sentences with what they rest on, or as a refusal."""
-        sentences = draft.sentences()
-        declined = draft.decision.declined or not sentences
+        sentences, decision = draft.sentences(), draft.decision
         differ: tuple[Disagreement, ...] = ()
         refusal: Refusal | None = None
-        if declined:
-            sentences, refusal = (), decline.explain(draft.text, [each.sentence for each in found.ranked])
+        if decision.declined:
+            refusal = decline.explain(draft.text, [each.sentence for each in found.ranked])
         else:
             differ = disagreement.disagreements(found.standalone, draft.read, self._relation(stop))
         shown = {sentence.text for sentence in sentences}
         return Answer(
             question=found.question,
             standalone=found.standalone,
-            text=decline.DECLINED_TEXT if declined else full_text(sentences),
+            text=decline.DECLINED_TEXT if decision.declined else full_text(sentences),
             sentences=sentences,
-            declined=declined,
-            confidence=draft.decision.confidence,
+            declined=decision.declined,
+            confidence=decision.confidence,
             evidence=evidence.gathered(draft.read, found.ranked),
             timings=clock.timings(),
             usage=draft.usage,

@@ -10,7 +10,7 @@ from rag.reader import says_none
 from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
-# Chosen on news-2024 and CLAPNQ's tuning half; docs/training.md has the tables.
+# Chosen on news-2024; docs/training.md has the table.
 NONE_FROM = 0.8  # the probability of "None …" from which nothing else is written; above .5, or it would not be
 _SUGGESTED = 2  # articles that are pointed at instead
 

@@ -9,7 +9,7 @@ from index.times import day_in_words, is_newer
 from rag.judge import Relation
 from rag.types import Disagreement, EvidenceSentence, Value
 
-# Chosen on tuning halves; docs/training.md has the table.
+# Even odds; not measured.
 SURE = 0.5  # the probability from which two sentences are shown as told differently
 _PAIRS = 1  # of the most relevant sentences of different articles that are compared: each costs about two seconds
 _MARGIN = 1.0  # logits of relevance by which the second may be less relevant than the first

@@ -97,12 +97,16 @@ def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
 
 def _told(article: Article) -> list[EvidenceSentence]:
     """The sentences of an article without its title and lines that hold no word, as a date at its head."""
-    found = [
+    title = words(article.title)
+    return [e for e in sentences_of(article) if words(e.text) != title and any(c.isalpha() for c in e.text)]
+
+
+def sentences_of(article: Article) -> tuple[EvidenceSentence, ...]:
+    """All sentences of an article as evidence, in order, neither numbered nor scored."""
+    return tuple(
         EvidenceSentence(0, article, place, span.start, span.end, 0.0)
         for place, span in enumerate(split_sentences(article.text))
-    ]
-    title = words(article.title)
-    return [e for e in found if words(e.text) != title and any(c.isalpha() for c in e.text)]
+    )
 
 
 def reading(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from index.article import Article
 from index.filters import Filters
 from index.relevance import Score
 from index.search import Hit, Index
-from index.splitting import split_sentences
 from index.times import TimeHint, day_in_words
 from rag import cite
+from rag.evidence import renumbered, sentences_of
 from rag.types import AnswerSentence, EvidenceSentence, Kind, Support
 
 MOST = 20  # articles of a list
-
 # A passage of an article that is about the matter has at least this relevance, a logit: the cross-encoder's even odds.
+# Not measured.
 _ABOUT = 0.0
 
 SAYS = {
@@ -63,9 +62,7 @@ def sentences(articles: Sequence[Article]) -> tuple[AnswerSentence, ...]:
     lines = []
     for article in articles[:MOST]:
         about = ", ".join(part for part in (article.source, day_in_words(article.published)) if part)
-        first = split_sentences(article.text)[:1]
-        found = [EvidenceSentence(1, article, 0, span.start, span.end, 0.0) for span in first]
-        citations = tuple(number(each) for each in cite.cite([(1,)], found)[0])
+        citations = tuple(number(each) for each in cite.cite([(1,)], found([article]))[0])
         text = f"“{article.title or article.id}”" + (f" ({about})" if about else "") + "."
         lines.append(AnswerSentence(text, citations, Support.SUPPORTED, 1.0))
     return tuple(lines)
@@ -80,9 +77,7 @@ def text(articles: Sequence[Article]) -> str:
 
 def found(articles: Sequence[Article]) -> tuple[EvidenceSentence, ...]:
     """The evidence of a list: the first sentence of each article."""
-    spans = [(article, split_sentences(article.text)[:1]) for article in articles[:MOST]]
-    openings = [EvidenceSentence(0, a, 0, s.start, s.end, 0.0) for a, of_article in spans for s in of_article]
-    return tuple(replace(each, number=number) for number, each in enumerate(openings, start=1))
+    return renumbered(e for article in articles[:MOST] for e in sentences_of(article)[:1])
 
 
 def _is_named(name: str, asks: str) -> bool:

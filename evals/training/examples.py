@@ -22,7 +22,6 @@ from index.embedding import Embedder
 from index.ranking import firsts
 from index.relevance import bundled
 from index.search import Index
-from index.splitting import split_sentences
 from rag import evidence
 from rag.types import EvidenceSentence
 
@@ -109,13 +108,7 @@ class Corpus:
             self._places[cluster.name] = places
         self.embedder = Embedder()
         self.index = Index.in_memory(articles, self.embedder)
-        self._sentences = {
-            article.id: [
-                EvidenceSentence(0, article, place, span.start, span.end, 0.0)
-                for place, span in enumerate(split_sentences(article.text))
-            ]
-            for article in articles
-        }
+        self._sentences = {article.id: evidence.sentences_of(article) for article in articles}
 
     def covered(self, cluster: Cluster, sentence: str, found: Iterable[EvidenceSentence]) -> list[EvidenceSentence]:
         """Those of the found sentences that overlap a sentence of the corpus."""

@@ -98,14 +98,7 @@ def clapnq(folder: Path) -> Iterator[Example]:
 
 
 def _of(index: Index, names: list[str]) -> list[EvidenceSentence]:
-    found = []
-    for name in names:
-        article = index.article(name)
-        found += [
-            EvidenceSentence(0, article, place, span.start, span.end, 0.0)
-            for place, span in enumerate(split_sentences(article.text))
-        ]
-    return found
+    return [e for name in names for e in evidence.sentences_of(index.article(name))]
 
 
 def _bare(text: str) -> str:
