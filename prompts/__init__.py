@@ -26,7 +26,7 @@ _ROLE = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
 PLACEHOLDERS: dict[str, frozenset[str]] = {
     "agree": frozenset({"evidence", "question"}),
     "answer": frozenset({"evidence", "question", "asked"}),
-    "check": frozenset(),
+    "check": frozenset({"evidence", "question", "asked", "sentence"}),
     "condense": frozenset({"conversation", "question"}),
     "draft": frozenset({"title", "passage"}),
     "judge": frozenset({"question", "accepted", "answer"}),

@@ -19,17 +19,18 @@ from index.search import Index
 from index.settings import Settings
 from index.splitting import split_sentences
 from index.times import TimeHint
-from rag import by_source, decline, disagreement, evidence, listing, reader
+from rag import by_source, decline, disagreement, evidence, listing
 from rag.by_source import BySource
 from rag.drafting import Draft, Drafter, Queued, TextAdded, finished
 from rag.finding import Finder, Found
 from rag.judge import Judge
 from rag.models.llm import LLM, Stopped, Usage, whole
-from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Kind, Models, Refusal, Timings, Turn, full_text
+from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Models, Refusal, Timings, Turn, full_text
 
 __all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "TextAdded"]
 
-WIDER_READING = 460  # tokens of evidence that an overview or a summary takes, where a question has fewer
+READ_ON = 440  # tokens of evidence that are read too where the answer is not in the first
+WIDE_READING = 600  # tokens of evidence that a comparison, an overview or a summary takes at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Assistant:
 
     def start(self) -> None:
         """Begin loading the models, without waiting for any."""
-        self.llm.start(prefix=reader.prompt("", (), "", trained=self.llm.is_trained)[:-1])
+        self.llm.start()
         self._loading = threading.Thread(target=self._load, name="loading", daemon=True)
         self._loading.start()
 
@@ -153,9 +154,8 @@ class Assistant:
             clock.mark("evidence")
             yield Answered(self._listed(found, clock))
             return
-        wider = found.kind is not Kind.QUESTION
-        budget = max(self.settings.evidence_tokens, WIDER_READING if wider else 0)
-        read = evidence.reading(found.ranked, self.llm.count, budget, skipping=wider)
+        budget = max(self.settings.evidence_tokens, WIDE_READING if found.wide else 0)
+        read = evidence.reading(found.ranked, self.llm.count, budget, skipping=found.wide)
         clock.mark("evidence")
         yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
         draft = yield from self._told(found, read, clock, stop)
@@ -168,7 +168,8 @@ class Assistant:
         clock: _Clock,
         stop: threading.Event | None,
     ) -> Generator[Queued | TextAdded, None, Draft]:
-        drafting = self._drafter.draft(found.standalone, read, found.asked, stop)
+        more = () if found.wide else evidence.reading(found.ranked, self.llm.count, READ_ON, after=read)
+        drafting = self._drafter.draft(found.standalone, read, found.asked, stop, more)
         with contextlib.closing(drafting):
             while True:
                 try:

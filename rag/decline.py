@@ -12,6 +12,7 @@ from rag.types import EvidenceSentence, Refusal
 DECLINED_TEXT = "None of the articles says that."
 # Chosen on news-2024; docs/training.md has the table.
 NONE_FROM = 0.8  # the probability of "None …" from which nothing else is written; above .5, or it would not be
+READ_ON_FROM = 0.5  # the same, from which more is read before it is decided
 _SUGGESTED = 2  # articles that are pointed at instead
 
 

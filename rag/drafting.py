@@ -82,9 +82,18 @@ class Drafter:
     judge: Judge
 
     def draft(
-        self, question: str, read: tuple[EvidenceSentence, ...], asked: str, stop: threading.Event | None
+        self,
+        question: str,
+        read: tuple[EvidenceSentence, ...],
+        asked: str,
+        stop: threading.Event | None,
+        more: tuple[EvidenceSentence, ...] = (),
     ) -> Drafting:
         """Read, and write what is there and have it checked, or what is missing.
+
+        Args:
+            asked: the ISO date of the question, "" where it is not known.
+            more: what is read too where the answer is not in the first; its numbers run on.
 
         Raises:
             ModelError: the model can't be used.
@@ -97,6 +106,10 @@ class Drafter:
         if self.llm.is_trained:  # its first word tells, before any is shown
             _, first = yield from self._write(messages, 1, stop)
             none = reader.none(first)
+            if more and none >= decline.READ_ON_FROM:
+                messages, read = reader.read_on(messages, question, more, asked), (*read, *more)
+                _, first = yield from self._write(messages, 1, stop)
+                none = reader.none(first)
             without = reader.NONE_WORD if none < decline.NONE_FROM else ""
         text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
         if first:  # it was then that the prompt was read
@@ -104,20 +117,24 @@ class Drafter:
         marked = tuple(cite.read_markers(text))
         if reader.says_none(text) or not marked:
             return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage)
-        verdicts = tuple(self._verdict(question, each, read, stop) for each in marked)
+        verdicts = tuple(self._verdict(question, each, read, asked, stop) for each in marked)
         return Draft(read, none, text, marked, verdicts, usage)
 
     def _verdict(
-        self, question: str, marked: cite.MarkedSentence, read: Sequence[EvidenceSentence], stop: threading.Event | None
+        self,
+        question: str,
+        marked: cite.MarkedSentence,
+        read: Sequence[EvidenceSentence],
+        asked: str,
+        stop: threading.Event | None,
     ) -> Verdict:
         """On one sentence, from what it cites; what cites nothing is not carried, unless it says what is missing."""
         if marked.text.startswith(reader.MISSING):
             return Verdict(1.0, 0.0, 0.0)
-        named = {(e.article.id, e.sentence) for e in read if e.number in marked.numbers}
-        cited = [e for e in read if named & {(e.article.id, e.sentence), (e.article.id, e.sentence + 1)}]
-        if not named:
+        cited = reader.cited(marked.numbers, read)
+        if not cited:
             return Verdict(0.0, 0.0, 1.0)
-        verdict = self.judge.carried(question, marked.text, cited, stop)
+        verdict = self.judge.carried(question, marked.text, cited, asked, stop)
         heads = [(e.article.title, e.article.source, e.article.author, e.article.published) for e in cited]
         known = [question, *(e.text for e in cited), *(part for head in heads for part in head)]
         known += [day_in_words(e.article.published) for e in cited]

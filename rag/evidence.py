@@ -110,7 +110,12 @@ def sentences_of(article: Article) -> tuple[EvidenceSentence, ...]:
 
 
 def reading(
-    ranked: Sequence[Ranked], count: TokenCounter, budget: int, *, skipping: bool = False
+    ranked: Sequence[Ranked],
+    count: TokenCounter,
+    budget: int,
+    *,
+    skipping: bool = False,
+    after: Sequence[EvidenceSentence] = (),
 ) -> tuple[EvidenceSentence, ...]:
     """What the model reads: the first of the ranked sentences within the budget, each after the one before it.
 
@@ -120,7 +125,10 @@ def reading(
         count: tokens of each text, by the tokenizer of the model that will read them.
         budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
         skipping: whether what does not fit is passed over; else it is the end, since what follows is less relevant.
+        after: what it has read before; it does not come again, and the numbers run on.
     """
+    known = {(e.article.id, e.sentence) for e in after}
+    ranked = [each for each in ranked if (each.sentence.article.id, each.sentence.sentence) not in known]
     chosen: dict[tuple[str, int], EvidenceSentence] = {}
     articles: dict[str, int] = {}
     spent = 0
@@ -128,6 +136,7 @@ def reading(
     sizes = iter(count([e.text for each in ranked for e in (each.before, each.sentence) if e]))
     for each in ranked:
         pair = [(e, next(sizes)) for e in (each.before, each.sentence) if e]
+        pair = [(e, size) for e, size in pair if (e.article.id, e.sentence) not in known]
         added = [(e, size) for e, size in pair if (e.article.id, e.sentence) not in chosen]
         article = each.sentence.article.id
         cost = sum(size + _NUMBER_TOKENS for _, size in added) + (0 if article in articles else _HEADER_TOKENS)
@@ -140,7 +149,8 @@ def reading(
         for e, _ in pair:
             place = e.article.id, e.sentence
             chosen[place] = max(e, chosen.get(place, e), key=lambda each: each.score)
-    return renumbered(sorted(chosen.values(), key=lambda e: (articles[e.article.id], e.sentence)))
+    told = sorted(chosen.values(), key=lambda e: (articles[e.article.id], e.sentence))
+    return renumbered(told, len(after) + 1)
 
 
 def gathered(read: Sequence[EvidenceSentence], ranked: Sequence[Ranked]) -> tuple[EvidenceSentence, ...]:
@@ -151,15 +161,20 @@ def gathered(read: Sequence[EvidenceSentence], ranked: Sequence[Ranked]) -> tupl
     return renumbered(once[: max(_SHOWN, len(read))])
 
 
-def renumbered(found: Iterable[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
-    """The sentences as they come, numbered from 1."""
-    return tuple(replace(e, number=number) for number, e in enumerate(found, start=1))
+def renumbered(found: Iterable[EvidenceSentence], first: int = 1) -> tuple[EvidenceSentence, ...]:
+    """The sentences as they come, numbered from `first`."""
+    return tuple(replace(e, number=number) for number, e in enumerate(found, start=first))
 
 
 def shown(evidence: Sequence[EvidenceSentence]) -> str:
     """Evidence as the model reads it: each article's header, and its sentences under their numbers."""
     blocks = [list(group) for _, group in groupby(evidence, key=lambda e: e.article.id)]
     return "\n\n".join("\n".join([_header(block[0].article), *map(_numbered, block)]) for block in blocks)
+
+
+def asked_on(day: str) -> str:
+    """The day of a question as the prompts tell it; nothing where it is not known."""
+    return f" (asked on {day})" if day else ""
 
 
 def repeats(one: EvidenceSentence, other: EvidenceSentence) -> bool:

@@ -26,7 +26,7 @@ _OPENING = 3  # sentences of an article's beginning that a summary starts from
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was found for a question: `standalone` is the question on its own; a list has articles, all else sentences
-    or nothing."""
+    or nothing. `wide` where much is to be read at once: several articles are compared, or a text is summed up."""
 
     question: str
     standalone: str
@@ -35,6 +35,7 @@ class Found:
     when: TimeHint | None = None
     ranked: tuple[evidence.Ranked, ...] = ()
     listed: tuple[Article, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,14 @@ class Finder:
             articles = listing.listed(question, self.index, hits, self.relevance, when, filters)
             return Found(typed, question, asked, kind, when, listed=tuple(articles))
         if kind is Kind.OVERVIEW:
-            return Found(typed, question, asked, kind, when, self._overview(filters))
+            return Found(typed, question, asked, kind, when, self._overview(filters), wide=True)
         ranked = evidence.pool(question, hits, self.index, self.relevance, copies=by_article)
-        if asked_like(question, self.index.embedder).compares:
+        compares = asked_like(question, self.index.embedder).compares
+        if compares:
             ranked = evidence.spread(ranked)
         if kind is Kind.SUMMARY and ranked:
             ranked = (*evidence.openings([ranked[0].sentence.article], _OPENING), *ranked)
-        return Found(typed, question, asked, kind, when, ranked)
+        return Found(typed, question, asked, kind, when, ranked, wide=compares or kind is Kind.SUMMARY)
 
     def _overview(self, filters: Filters | None) -> tuple[evidence.Ranked, ...]:
         """The beginnings of some articles, spread evenly over all of them by date."""

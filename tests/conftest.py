@@ -32,7 +32,7 @@ from index.settings import Settings, load_settings
 
 MakeIndex = Callable[[], Index]
 Run = Callable[..., "Ran"]
-_CHECK = prompts.render("check")[-1].content
+_CHECK = prompts.render("check", evidence="", question="", asked="", sentence="")[-1].content.splitlines()[-1]
 FINGERPRINT = "made-up"
 DIMENSION = 16
 
@@ -227,8 +227,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.pieces: list[str] = ["The harbour", " opened in 2007", " [1]."]
-        # Asked as a judge of a sentence: the messages up to the sentence, and it → yes, part or no.
-        self.judge: Callable[[list[dict[str, str]]], str] = lambda messages: "yes"
+        self.judge: Callable[[str], str] = lambda asked: "yes"  # what a judge of a sentence is asked → yes, part or no
         self.verdicts = 0  # how often it was asked as a judge of a sentence
         self.endless = False  # writes the last piece for ever
         self.status = 200
@@ -276,12 +275,12 @@ class Endpoint:
 
     def received(self, body: dict[str, Any]) -> str:
         """The verdict that a request asks for; one that asks for none is kept among `requests`."""
-        *before, last = body.get("messages") or [{"content": ""}]
-        if last["content"] != _CHECK:
+        *_, last = body.get("messages") or [{"content": ""}]
+        if not last["content"].endswith(_CHECK):
             self.requests.append(body)
             return ""
         self.verdicts += 1
-        return self.judge(before)
+        return self.judge(last["content"])
 
     def _handler(endpoint) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(http.server.BaseHTTPRequestHandler):

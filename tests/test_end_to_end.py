@@ -97,7 +97,6 @@ def test_a_follow_up_is_understood_from_the_conversation(assistant: Assistant) -
     answer = assistant.ask("What does she hold China responsible for?", history=history)
     assert "Mahrang" in answer.standalone
     assert any(e.article.id == "iran-china-epiphany" for e in answer.evidence)
-    assert 0 < answer.usage.cached_tokens < answer.usage.prompt_tokens  # the part that all prompts share
 
 
 def test_small_talk_is_answered_without_reading(assistant: Assistant) -> None:

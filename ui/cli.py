@@ -365,7 +365,7 @@ def native(is_removal: bool, jobs: int, as_json: bool) -> None:
     and 2 GB of memory. What was built is compared with the llama.cpp of the package, and kept if it is faster and
     answers as well.
     """
-    from rag.models.native import build, remove
+    from ui.native import build, remove
 
     settings = load_settings()
     if is_removal:

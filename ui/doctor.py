@@ -19,7 +19,8 @@ from index.settings import BUNDLED_MODEL, PLAIN_MODEL, Settings
 from rag.models import adapter
 from rag.models.endpoint import Endpoint
 from rag.models.files import QWEN_1_5B, is_ready, missing_parts, model_path
-from rag.models.native import find, missing_tools, why_unused
+from rag.models.native import find, why_unused
+from ui.native import missing_tools
 
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "llama-index-core", "xllamacpp", "gradio", "tiktoken")
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")

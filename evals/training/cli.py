@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -18,20 +20,54 @@ def train() -> None:
     """Train what Dateline reads and judges by, from the corpus in evals/training/corpus.
 
     \b
-    Example: dateline eval train examples --pairs ~/pairs   # a few minutes; into build/examples.npz
+    Example: dateline eval train drafts                     # two hours; what the present reader gets wrong
+             dateline eval train examples --pairs ~/pairs   # a few minutes; into build/examples.npz
              dateline eval train reader --minutes 60        # on a GPU where there is one; goes on where it was
              dateline eval train asked                      # seconds
     """
 
 
+@train.command("drafts")
+@click.option("--most", type=int, default=300, show_default=True, help="Questions of each set.")
+@click.option("--out", type=_FILE, default=_BUILD / "drafts.jsonl", show_default=True)
+def drafts_command(most: int, out: Path) -> None:
+    """Have the present reader answer where the right answer is known or missing: mistakes to learn from.
+
+    Takes some four seconds an answer. DATELINE_BENCHMARKS adds the tuning half of XQuAD. A run that was stopped goes
+    on where it was.
+    """
+    from evals.benchmark_sets import VARIABLE
+    from evals.training import build, drafts
+    from rag.models.llm import LLM
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = drafts.names(out)
+    asked = build.questions(os.environ.get(VARIABLE, ""), most)
+    llm = LLM(load_settings())
+    try:
+        with out.open("a", encoding="utf-8") as file, click.progressbar(asked, file=sys.stderr) as shown:
+            for each in shown:
+                if each.name not in done:
+                    file.write(f"{json.dumps(drafts.write(each, llm), ensure_ascii=False)}\n")
+                    file.flush()
+    finally:
+        llm.close()
+    click.echo(f"{len(drafts.names(out)):,} drafts: {out}")
+
+
 @train.command()
+@click.option(
+    "--drafts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The reader's own drafts (`dateline eval train drafts`).",
+)
 @click.option(
     "--pairs",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with public pairs (*.jsonl: id, set, claim, evidence, supported).",
 )
 @click.option("--out", type=_FILE, default=_BUILD / "examples.npz", show_default=True)
-def examples(pairs: Path | None, out: Path) -> None:
+def examples(drafts: Path | None, pairs: Path | None, out: Path) -> None:
     """Make the examples: prompts as Dateline makes them, with what is to be written after them.
 
     DATELINE_BENCHMARKS adds the tuning halves of WiCE and CLAPNQ, --pairs the public pairs; without them the
@@ -44,7 +80,7 @@ def examples(pairs: Path | None, out: Path) -> None:
     from rag.models.files import prepare
 
     settings = load_settings({**os.environ, "DATELINE_MODEL": PLAIN_MODEL})
-    made = build.examples(pairs, os.environ.get(VARIABLE, ""), lambda text: click.echo(text, err=True))
+    made = build.examples(pairs, drafts, os.environ.get(VARIABLE, ""), lambda text: click.echo(text, err=True))
     out.parent.mkdir(parents=True, exist_ok=True)
     encoded = tokens.encoded(made, prepare(settings))
     with out.open("wb") as file:

@@ -1,9 +1,9 @@
 """What the reader and the judge learn from: prompts as Dateline makes them, with what should be written after them.
 
-One example is a conversation whose assistant turns are learned or not: reading (the answer, or that there is none),
-checking (a verdict for each sentence and one for the answer), agreeing (how two sentences relate), rewriting (a
-follow-up on its own). Evidence comes from the real search and the real choice over the whole corpus, so that what
-stands beside the right sentences is what stands there at run time.
+One example is a conversation whose assistant turns are learned or not: reading (the answer, or that there is none, at
+once or after reading on), judging (whether what a sentence cites carries it), agreeing (how two sentences relate),
+rewriting (a follow-up on its own). Evidence comes from the real search and the real choice over the whole corpus, so
+that what stands beside the right sentences is what stands there at run time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
@@ -22,16 +22,19 @@ from index.embedding import Embedder
 from index.ranking import firsts
 from index.relevance import bundled
 from index.search import Index
-from rag import evidence
+from rag import evidence, judge, reader
 from rag.types import EvidenceSentence
 
-NONE = "None of the articles says"  # how a refusal begins: its first word alone is the decision
-SMALL, LARGE = 220, 460  # tokens of evidence of a question, and of a summary
+# Tokens of evidence: at first and when it is read on, from and to; of what is read at once (a summary, a comparison).
+FIRST, MORE, LARGE = (160, 300), (260, 460), 600
 FIRST_WORD = 6.0  # weight of the token that decides whether there is an answer
-_MIXED = 0.3  # share of the questions with an answer in which one sentence is right and one wrong
+# Shares of the questions with an answer that are also asked without it, and of all that are read at once.
+_WITHOUT, _AT_ONCE = 0.8, 0.3
+_WIDE = frozenset({"contrast", "list", "open"})  # kinds that are always read at once too
 _KIND = 4.0  # weight of the kind of what is said
 # Each verdict is one token, so that its probability is told at one place.
 _RELATION = {"agree": "agree", "contradict": "against", "update": "later", "apart": "other"}
+_FOIL = {"no": "no", "partly": "part", "beside": "part"}  # what is carried and not asked is not carried as an answer
 _VERDICT = 8.0  # and of a verdict, beside the tokens of an answer
 
 
@@ -66,24 +69,22 @@ def numbered(written: Written, numbers: Mapping[str, int]) -> str:
 
 def refusal(asks: str) -> str:
     """The sentence that says what is not there."""
-    return f"{NONE} {asks}."
+    return f"{reader.NONE} {asks}."
 
 
-def _learned(text: str, first: float = 1.0) -> tuple[Part, ...]:
+def learned(text: str, first: float = 1.0) -> tuple[Part, ...]:
     """What is written, its first word with a weight of its own, and the end of the turn."""
     head, blank, rest = text.partition(" ")
     return Part(head, first), Part(blank + rest, 1.0), Part("<|im_end|>\n", 1.0)
 
 
-def _verdicts(*words: str) -> tuple[Part, ...]:
-    told = (Part((" " if place else "") + word, _VERDICT) for place, word in enumerate(words))
-    return *told, Part("<|im_end|>\n", 1.0)
+def _verdict(word: str) -> tuple[Part, ...]:
+    return Part(word, _VERDICT), Part("<|im_end|>\n", 1.0)
 
 
-def check(verdicts: Sequence[str]) -> tuple[Part, ...]:
-    """The request to check what was written, and a verdict for each of its sentences and for the whole."""
-    asked = opened(prompts.render("check"))
-    return Part(asked), *_verdicts(*verdicts)
+def judged(name: str, split: str, messages: Sequence[prompts.Message], verdict: str) -> Example:
+    """The judge's request about a sentence, and its verdict."""
+    return Example(name, split, (Part(opened(messages)), *_verdict(verdict)))
 
 
 class Corpus:
@@ -120,6 +121,12 @@ class Corpus:
         hits = self.index.search(question, evidence.HITS, asked=asked)
         return evidence.pool(question, hits, self.index, bundled().scores)
 
+    def before(self, found: Iterable[EvidenceSentence]) -> list[EvidenceSentence]:
+        """The sentences in the order of their articles, each after the one before it."""
+        places = {(e.article.id, e.sentence) for e in found}
+        places |= {(article, sentence - 1) for article, sentence in places if sentence}
+        return [self._sentences[article][sentence] for article, sentence in sorted(places)]
+
     def of(self, cluster: Cluster, sentences: Iterable[str]) -> list[EvidenceSentence]:
         """The sentences of the corpus as evidence, whether the search found them or not."""
         found = []
@@ -153,54 +160,100 @@ class Builder:
         name = f"{cluster.name}/{question.id}"
         lot = _lot(name)
         pool = self._corpus.pool(question.standalone or question.text, question.day)
-        plans = [("small", SMALL), ("large", LARGE)]
-        if question.answerable:
-            plans += [("without", lot.choice([SMALL, LARGE]))] * (lot.random() < 0.4)
-        for label, budget in plans:
-            yield from self._reading(cluster, question, f"{name}/{label}", label == "without", pool, budget, lot)
+        plans = [("first", True, None), ("more", False, True)]  # name, whether the gold is read at first, and then
+        if not question.answerable:
+            plans += [("again", True, False)]
+        elif lot.random() < _WITHOUT:
+            plans += [("without", False, None)] if lot.random() < 0.5 else [("never", False, False)]
+        for plan, first, then in plans:
+            yield from self._reading(cluster, question, f"{name}/{plan}", pool, first, then, lot)
+        if question.kind in _WIDE or lot.random() < _AT_ONCE:
+            yield self._at_once(cluster, question, f"{name}/once", pool, lot)
+        yield from self._judged(cluster, question, name)
+        for letter in sorted({cite[0] for cite in question.gold}):
+            yield from self._position(cluster, question, f"{name}/{letter}", pool, letter, lot)
 
     def _reading(
-        self, cluster: Cluster, question: Question, name: str, without: bool,
-        pool: Sequence[evidence.Ranked], budget: int, lot: random.Random,
+        self, cluster: Cluster, question: Question, name: str, pool: Sequence[evidence.Ranked],
+        first: bool, then: bool | None, lot: random.Random,
     ) -> Iterator[Example]:  # fmt: skip
+        """What is written after one reading, or after reading on.
+
+        Args:
+            first: whether what the right answer rests on is read at first; else nothing that answers the question is.
+            then: whether it is read then; None where it is not read on.
+        """
         corpus, asked = self._corpus, question.standalone or question.text
-        if without:
-            known = {*question.gold, *self._blind.get(cluster.name, {}).get(question.id, ())}
-            answering = _places(corpus.of(cluster, known))
-            kept = [each for each in pool if not _places([each.sentence]) & answering]
-            found = evidence.reading(kept, count, budget)
-            found = tuple(e for e in found if not _places([e]) & answering)
-            if not found:
+        gold = corpus.before(corpus.of(cluster, sorted(question.gold)))
+        answering = self._answering(cluster, question)
+        others = [each for each in pool if not _places([each.sentence]) & answering]
+
+        def found(budget: int, wanted: bool, after: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
+            if wanted:
+                needed = [e for e in gold if not _places([e]) & _places(after)]
+                told = _with(evidence.reading(pool, count, budget, after=after), needed, budget)
+            else:
+                read = evidence.reading(others, count, budget, after=after)
+                told = [e for e in read if not _places([e]) & answering]
+            return evidence.renumbered(shuffled(told, lot), len(after) + 1)
+
+        read = found(lot.randint(*FIRST), first, ())
+        messages = reader.prompt(asked, read, question.day, trained=True)
+        parts: tuple[Part, ...] = (Part(opened(messages)),)
+        if then is not None:
+            added = found(lot.randint(*MORE), then, read)
+            again = reader.read_on(messages, asked, added, question.day)[-1]
+            head, blank, rest = reader.PASSED.partition(" ")
+            parts += Part(head, FIRST_WORD), Part(f"{blank}{rest}<|im_end|>\n"), Part(opened([again]))
+            if not added:
                 return
-            found = in_order(shuffled(found, lot))
-            yield self._example(name, cluster, found, asked, question.day, _learned(refusal(question.asks), FIRST_WORD))
-            return
-        foil = lot.choice(question.foils) if name.endswith("small") else question.foils[-1]
-        mentioned = sorted(question.gold | set(foil.said.cites))
-        found = evidence.reading(pool, count, budget)
-        found = in_order(shuffled(_with(found, corpus.of(cluster, mentioned), budget), lot))
-        numbers = {sentence: e.number for sentence in mentioned for e in corpus.covered(cluster, sentence, found)}
+            read = (*read, *added)
+        if read:
+            told = self._answer(cluster, question, read) if first or then else refusal(question.asks)
+            yield Example(name, self._splits[cluster.name], (*parts, *learned(told, FIRST_WORD)))
+
+    def beside(self, cluster: Cluster, question: Question, budget: int) -> tuple[EvidenceSentence, ...]:
+        """What is read for a question where all that answers it is missing."""
+        answering = self._answering(cluster, question)
+        pool = self._corpus.pool(question.standalone or question.text, question.day)
+        found = evidence.reading([each for each in pool if not _places([each.sentence]) & answering], count, budget)
+        return evidence.renumbered(e for e in found if not _places([e]) & answering)
+
+    def _answering(self, cluster: Cluster, question: Question) -> set[tuple[str, int]]:
+        """Where all lies that answers a question: what its answer cites, and what somebody else answered it from."""
+        known = {*question.gold, *self._blind.get(cluster.name, {}).get(question.id, ())}
+        return _places(self._corpus.of(cluster, known))
+
+    def _at_once(
+        self, cluster: Cluster, question: Question, name: str, pool: Sequence[evidence.Ranked], lot: random.Random
+    ) -> Example:
+        """What is written after a long reading, the best sentences of each article first where they are compared."""
+        ranked = evidence.spread(pool) if question.kind in _WIDE else pool
+        gold = self._corpus.before(self._corpus.of(cluster, sorted(question.gold)))
+        found = _with(evidence.reading(ranked, count, LARGE, skipping=True), gold, LARGE)
+        read = evidence.renumbered(shuffled(found, lot))
+        messages = reader.prompt(question.standalone or question.text, read, question.day, trained=True)
+        told = learned(self._answer(cluster, question, read), FIRST_WORD)
+        return Example(name, self._splits[cluster.name], (Part(opened(messages)), *told))
+
+    def _answer(self, cluster: Cluster, question: Question, read: Sequence[EvidenceSentence]) -> str:
+        """The right answer with the numbers of what it cites."""
+        numbers = {cite: e.number for cite in sorted(question.gold) for e in self._corpus.covered(cluster, cite, read)}
         lines = [numbered(line, numbers) for line in question.answer]
         if not question.answerable and not question.answer[0].cites:
             lines[0] = refusal(question.asks)
-        answer = " ".join(lines)
-        right: tuple[Part, ...] = _learned(answer, FIRST_WORD)
-        if question.answerable:
-            right += check(["yes"] * len(lines) + ["part" if question.kind == "partly" else "yes"])
-        yield self._example(name, cluster, found, asked, question.day, right)
-        wrong = numbered(foil.said, numbers)
-        verdict = {"no": ["no", "no"], "partly": ["part", "part"], "beside": ["yes", "no"]}[foil.verdict]
-        yield self._example(
-            f"{name}/foil", cluster, found, asked, question.day,
-            (Part(wrong), Part("<|im_end|>\n"), *check(verdict)),
-        )  # fmt: skip
-        if question.answerable and foil.verdict != "beside" and lot.random() < _MIXED:
-            # A right sentence and a wrong one; what the whole is then is left open.
-            *verdicts, _ = check([*["yes"] * len(lines), verdict[0]])
-            told = (Part(f"{answer} {wrong}"), Part("<|im_end|>\n"), *verdicts)
-            yield self._example(f"{name}/mixed", cluster, found, asked, question.day, told)
-        for letter in sorted({cite[0] for cite in question.gold}) if name.endswith("large") else ():
-            yield from self._position(cluster, question, f"{name}/{letter}", pool, letter, lot)
+        return " ".join(lines)
+
+    def _judged(self, cluster: Cluster, question: Question, name: str) -> Iterator[Example]:
+        """Verdicts on the sentences of the right answer and on the wrong ones."""
+        told = [(line, "yes") for line in question.answer if line.cites]
+        told += [(foil.said, _FOIL[foil.verdict]) for foil in question.foils]
+        asked = question.standalone or question.text
+        for place, (line, verdict) in enumerate(told):
+            cited = self._corpus.before(self._corpus.of(cluster, line.cites or sorted(question.gold)))
+            if cited:
+                request = judge.prompt(asked, line.text, cited, question.day)
+                yield judged(f"{name}/judged{place}", self._splits[cluster.name], request, verdict)
 
     def _position(
         self, cluster: Cluster, question: Question, name: str,
@@ -215,11 +268,12 @@ class Builder:
             return
         own = [each for each in pool if each.sentence.article.id == f"{cluster.name}-{letter}"]
         needed = corpus.of(cluster, sorted({cite for line in lines for cite in line.cites}))
-        found = in_order(shuffled(_with(evidence.reading(own, count, SMALL), needed, SMALL), lot))
+        budget = lot.randint(*FIRST)
+        found = evidence.renumbered(shuffled(_with(evidence.reading(own, count, budget), needed, budget), lot))
         numbers = {
             cite: e.number for line in lines for cite in line.cites for e in corpus.covered(cluster, cite, found)
         }
-        told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
+        told = learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
         yield self._example(f"{name}/position", cluster, found, asked, question.day, told)
 
     def _example(
@@ -231,10 +285,8 @@ class Builder:
         day: str,
         told: Sequence[Part],
     ) -> Example:
-        shown = prompts.render(
-            "read", evidence=evidence.shown(found), question=question, asked=f" (asked on {day})" if day else ""
-        )
-        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *told))
+        messages = reader.prompt(question, found, day, trained=True)
+        return Example(name, self._splits[cluster.name], (Part(opened(messages)), *told))
 
     def _rewriting(self, cluster: Cluster, question: Question) -> Example:
         name = f"{cluster.name}/{question.id}/standalone"
@@ -254,15 +306,14 @@ class Builder:
             else:
                 rest = [sentence for one in articles for paragraph in one.paragraphs for sentence, _ in paragraph]
                 question = f"Summarise the article “{articles[0].title}”."
-            found = in_order(shuffled(_with(self._corpus.of(cluster, rest), needed, LARGE), lot))
+            found = evidence.renumbered(shuffled(_with(self._corpus.of(cluster, rest), needed, LARGE), lot))
             numbers = {
                 cite: e.number
                 for line in lines
                 for cite in line.cites
                 for e in self._corpus.covered(cluster, cite, found)
             }
-            told = _learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
-            told += check(["yes"] * len(lines) + ["yes"])
+            told = learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
             yield self._example(f"{cluster.name}/summary-{letter}", cluster, found, question, "", told)
 
     def _pair(self, cluster: Cluster, pair: Pair, place: int) -> Example:
@@ -271,8 +322,8 @@ class Builder:
         found = [e for sentence in (pair.first, pair.second) for e in self._corpus.of(cluster, [sentence])[:1]]
         if lot.random() < 0.5:
             found.reverse()
-        shown = prompts.render("agree", evidence=evidence.shown(in_order(found)), question=pair.question)
-        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *_verdicts(_RELATION[pair.relation])))
+        shown = prompts.render("agree", evidence=evidence.shown(evidence.renumbered(found)), question=pair.question)
+        return Example(name, self._splits[cluster.name], (Part(opened(shown)), *_verdict(_RELATION[pair.relation])))
 
 
 def rewriting(
@@ -281,7 +332,7 @@ def rewriting(
     """What somebody says in a conversation, its kind, and the question that is meant."""
     lines = [line for asked, answered in history for line in (f"Question: {asked}", f"Answer: {answered}")]
     shown = prompts.render("standalone", conversation="\n".join(lines), question=said)
-    return Example(name, split, (Part(opened(shown)), *_learned(f"{kind}: {question}".strip(), _KIND)))
+    return Example(name, split, (Part(opened(shown)), *learned(f"{kind}: {question}".strip(), _KIND)))
 
 
 def conversations(paths: Iterable[Path]) -> Iterator[Example]:
@@ -300,10 +351,6 @@ def _lot(name: str) -> random.Random:
 
 def _places(found: Iterable[EvidenceSentence]) -> set[tuple[str, int]]:
     return {(e.article.id, e.sentence) for e in found}
-
-
-def in_order(found: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
-    return tuple(replace(e, number=number) for number, e in enumerate(found, start=1))
 
 
 def _with(found: Sequence[EvidenceSentence], needed: Sequence[EvidenceSentence], budget: int) -> list[EvidenceSentence]:

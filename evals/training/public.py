@@ -12,31 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import prompts
 from evals.benchmark_sets import Half, half_of
-from evals.training.examples import (
-    FIRST_WORD,
-    LARGE,
-    NONE,
-    SMALL,
-    Example,
-    Part,
-    check,
-    count,
-    in_order,
-    opened,
-    shuffled,
-)  # fmt: skip
+from evals.training.examples import FIRST_WORD, Example, Part, count, judged, opened, shuffled
 from index.article import Article
 from index.embedding import Embedder
 from index.reading import read_file
 from index.relevance import bundled
 from index.search import Index
-from index.splitting import split_sentences
-from rag import evidence
-from rag.judge import CLAIM
+from rag import evidence, judge, reader
 from rag.types import EvidenceSentence
 
+_BUDGETS = 230, 460  # tokens of evidence
+_LONGEST = 2_400  # characters of evidence that a pair may have
 _WICE = {"supported": "yes", "partially_supported": "part", "not_supported": "no"}
 
 
@@ -44,11 +31,10 @@ def pairs(folder: Path) -> Iterator[Example]:
     """Pairs of the public sets (claim, evidence, whether it is carried), two verdicts each."""
     for path in sorted(folder.glob("*.jsonl")):
         for row in _rows(path):
-            article = Article(row["id"], "", " ".join(row["evidence"].split()))
-            spans = split_sentences(article.text)
-            shown = "\n".join(f"[{n}] {article.text[s.start : s.end]}" for n, s in enumerate(spans, start=1))
-            name = f"{row['set']}/{row['id']}"
-            yield _claim(name, _split(name), shown, row["claim"], "yes" if row["supported"] else "no")
+            text = " ".join(row["evidence"].split())
+            if len(text) <= _LONGEST:
+                name = f"{row['set']}/{row['id']}"
+                yield _claim(name, _split(name), text, row["claim"], "yes" if row["supported"] else "no")
 
 
 def wice(folder: Path) -> Iterator[Example]:
@@ -60,16 +46,15 @@ def wice(folder: Path) -> Iterator[Example]:
         relevance = bundled().scores(row["claim"], sentences)
         ranked = sorted(range(len(sentences)), key=lambda n: -relevance[n])
         needed = row["supporting"][0] if row["supporting"] else []
-        for budget in (SMALL, LARGE):
+        for budget in _BUDGETS:
             chosen, spent = set(needed), sum(len(sentences[n]) // 4 + 5 for n in needed)
             for n in ranked:
                 spent += len(sentences[n]) // 4 + 5
                 if spent > budget:
                     break
                 chosen.add(n)
-            shown = "\n".join(f"[{place}] {sentences[n]}" for place, n in enumerate(sorted(chosen), start=1))
-            name = f"wice/{row['id']}/{budget}"
-            yield _claim(name, "train", shown, row["claim"], _WICE[row["label"]])
+            told = " ".join(sentences[n] for n in sorted(chosen))
+            yield _claim(f"wice/{row['id']}/{budget}", "train", told, row["claim"], _WICE[row["label"]])
 
 
 def clapnq(folder: Path) -> Iterator[Example]:
@@ -82,7 +67,7 @@ def clapnq(folder: Path) -> Iterator[Example]:
         lot = random.Random(row["id"])  # noqa: S311 (no secret)
         ranked = evidence.pool(row["question"], index.search(row["question"], evidence.HITS), index, bundled().scores)
         gold = {_bare(text) for text in row["gold_sentences"]}
-        for budget in (SMALL, LARGE):
+        for budget in _BUDGETS:
             found = evidence.reading(ranked, count, budget)
             if row["answerable"]:
                 needed = [e for e in _of(index, row["gold_articles"]) if _bare(e.text) in gold]
@@ -90,11 +75,10 @@ def clapnq(folder: Path) -> Iterator[Example]:
                     continue
                 places = {(e.article.id, e.sentence) for e in needed}
                 found = (*needed, *(e for e in found if (e.article.id, e.sentence) not in places))
-            shown = prompts.render(
-                "read", evidence=evidence.shown(in_order(shuffled(found, lot))), question=row["question"], asked=""
-            )
-            word = row["answers"][0].replace("`` ", '"').split()[0] if row["answerable"] else NONE.split()[0]
-            yield Example(f"clapnq/{row['id']}/{budget}", "train", (Part(opened(shown)), Part(word, FIRST_WORD)))
+            read = evidence.renumbered(shuffled(found, lot))
+            messages = reader.prompt(row["question"], read, "", trained=True)
+            word = row["answers"][0].replace("`` ", '"').split()[0] if row["answerable"] else reader.NONE_WORD
+            yield Example(f"clapnq/{row['id']}/{budget}", "train", (Part(opened(messages)), Part(word, FIRST_WORD)))
 
 
 def _of(index: Index, names: list[str]) -> list[EvidenceSentence]:
@@ -105,10 +89,9 @@ def _bare(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def _claim(name: str, split: str, shown: str, claim: str, verdict: str) -> Example:
-    claim = " ".join(claim.split())
-    asked = opened(prompts.render("read", evidence=shown, question=CLAIM, asked=""))
-    return Example(name, split, (Part(asked), Part(claim), Part("<|im_end|>\n"), *check([verdict, verdict])))
+def _claim(name: str, split: str, told: str, claim: str, verdict: str) -> Example:
+    read = evidence.sentences_of(Article(name, "", told))
+    return judged(name, split, judge.prompt(judge.CLAIM, " ".join(claim.split()), read, ""), verdict)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

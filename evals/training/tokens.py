@@ -15,7 +15,7 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _CONTROL = {3, 4}  # token types of gguf: control, user defined
-LONGEST = 640  # tokens; a longer example is left out
+LONGEST = 1_200  # tokens; a longer example is left out
 
 
 def tokenizer(model: Path) -> Tokenizer:

@@ -77,7 +77,6 @@ def _xllamacpp(request: dict[str, Any]) -> Any:
     params.n_parallel = request["parallel"]
     params.n_ctx = request["parallel"] * request["context_tokens"]
     params.n_batch = params.n_ubatch = request["batch"]
-    params.slot_save_path = request["slots"]
     params.cpuparams.n_threads = request["threads"]
     params.cpuparams_batch.n_threads = request["threads"]
     params.hostnames = ["127.0.0.1"]
@@ -86,7 +85,7 @@ def _xllamacpp(request: dict[str, Any]) -> Any:
     params.cors_origins = ""
     params.ui = False
     params.endpoint_slots = True
-    params.cache_ram_mib = 0  # the prefix is restored from a file; copies of old prompts cost memory
+    params.cache_ram_mib = 0  # copies of old prompts cost memory, and what is read anew is read from the beginning
     params.verbosity = 0
     return xllamacpp.Server(params)
 

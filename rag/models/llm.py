@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import threading
@@ -22,7 +21,6 @@ from rag.models.server import SETTLE_SECONDS, LocalServer, Turn
 __all__ = ["LLM", "Stopped", "Usage", "Waiting", "to_the_end", "whole"]
 
 _BEAT_SECONDS = 0.2
-_MOST_READINGS = 3  # of the prefix, by one process
 _REMEDY = "Ask again"
 # A server on this machine that does not answer at once is dead, and is started anew.
 _AT_ONCE = Patience(attempts=1)
@@ -45,10 +43,7 @@ class LLM:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: LocalServer | None = None
-        self._prefix: list[dict[str, str]] = []
         self._preparing = threading.Lock()
-        self._warming = threading.Lock()
-        self._prefix_readings = 0
         self._endpoint = (
             Endpoint(settings.endpoint, settings.model, settings.api_key, settings.context_tokens)
             if settings.endpoint
@@ -58,22 +53,10 @@ class LLM:
         self.is_trained = not settings.endpoint and settings.model == BUNDLED_MODEL  # to read as prompts/read.md asks
         self.name = settings.model if settings.endpoint else model_path(settings).stem
 
-    def start(self, prefix: Sequence[Message] = ()) -> None:
-        """Begin loading the embedded model, and reading the prefix that its prompts will share, without waiting for
-        either; nothing to do for an endpoint."""
-        if self._endpoint:
-            return
-        self._prefix = [{"role": message.role, "content": message.content} for message in prefix]
-        self.local_server.start()
-        threading.Thread(target=self._warm, name="warming", daemon=True).start()
-
-    def _warm(self) -> None:
-        """Have the prefix read and saved, unless it is there; not again and again where it can't be kept."""
-        with self._warming:
-            if self._prefix and self._prefix_readings < _MOST_READINGS:
-                # A model that can't be loaded is said when it is asked, to whoever asks.
-                with contextlib.suppress(ModelError):
-                    self._prefix_readings += self.local_server.warm(self._prefix)
+    def start(self) -> None:
+        """Begin loading the embedded model, without waiting for it; nothing to do for an endpoint."""
+        if not self._endpoint:
+            self.local_server.start()
 
     def close(self) -> None:
         if self._server:
@@ -128,10 +111,10 @@ class LLM:
     ) -> Generator[str | Waiting, None, Usage]:
         if self._endpoint:
             return (yield from self._endpoint.write(messages, max_tokens, left=left, likely=likely))
-        self._warm()
         server = self.local_server
         server.start()
-        with server.turn(_digest(messages), aside=aside) as turn:
+        begun = messages[:-2] if self.is_trained and messages[-2:-1] and messages[-2].role == "assistant" else []
+        with server.turn(_digest(messages), _digest(begun) if begun else "", aside=aside) as turn:
             waited = False
             while not turn.wait(_BEAT_SECONDS):
                 if left():
@@ -140,24 +123,47 @@ class LLM:
                 yield Waiting(turn.ahead + 1)  # and one that is being answered
             if waited:
                 yield Waiting(0)
-            endpoint, read = self._have_read(server, turn, messages, left)
-            usage = yield from endpoint.write(messages, max_tokens, _fields(turn, without), left, likely=likely)
+            held = server.take(turn)
+            if held == turn.prompt:
+                parts = []
+            elif held and held == turn.begun:
+                parts = [(messages, False)]
+            else:
+                parts = [(begun, True), (messages, False)] if begun else [(messages, self.is_trained)]
+            read = self._read(server, turn, parts, left, likely)
+            if not left():
+                server.has_read(turn)
+            if read and likely and max_tokens == 1:
+                return read
+            fields = _fields(turn, without=without)
+            usage = yield from self._at(server).write(messages, max_tokens, fields, left, likely=likely)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage
 
-    def _have_read(
-        self, server: LocalServer, turn: Turn, messages: Sequence[Message], left: Callable[[], bool]
-    ) -> tuple[Endpoint, Usage | None]:
-        """Have the prompt read, unless the slot holds it, before a word is written: what is written then begins at
-        the same place, and is the same, whether the prompt was read now or before."""
+    def _read(
+        self,
+        server: LocalServer,
+        turn: Turn,
+        parts: Sequence[tuple[Sequence[Message], bool]],
+        left: Callable[[], bool],
+        likely: bool,
+    ) -> Usage | None:
+        """Have a prompt read before a word of it is written: what is written then begins at the same place, and is the
+        same, whether the prompt was read now or before.
+
+        What goes on after an answer is read from the end of that, all else from the beginning: what a slot read before
+        decides how the tokens fall into batches, and that an answer's last digits and now and then a word. A model
+        that was not trained to read short prompts keeps what it has read of their examples.
+
+        Args:
+            parts: the prompt, up to where it is to be read in one go, and whether from the beginning.
+        """
         for again in (True, False):
-            endpoint = self._at(server)
+            usage = None
             try:
-                if server.prepare(turn):
-                    return endpoint, None
-                _, usage = to_the_end(endpoint.write(messages, 1, _fields(turn), left))
-                if not left():
-                    server.has_read(turn)
-                return endpoint, usage
+                for part, fresh in parts:
+                    fields = _fields(turn, fresh=fresh)
+                    _, usage = to_the_end(self._at(server).write(part, 1, fields, left, likely=likely))
+                return usage
             except ModelError:
                 if not again or left():
                     raise
@@ -188,9 +194,9 @@ def to_the_end(writing: Generator[str | Waiting, None, Usage]) -> tuple[str, Usa
             text += piece
 
 
-def _fields(turn: Turn, without: str = "") -> dict[str, Any]:
+def _fields(turn: Turn, *, fresh: bool = False, without: str = "") -> dict[str, Any]:
     """What a request to llama.cpp says besides; by telling its progress it notices between two batches who has left."""
-    fields = {"cache_prompt": True, "id_slot": turn.slot, "return_progress": True}
+    fields = {"cache_prompt": not fresh, "id_slot": turn.slot, "return_progress": True}
     return fields | ({"logit_bias": [[without, False]]} if without else {})
 
 

@@ -33,7 +33,7 @@ from rag.models.tokens import count_pieces
 SLOTS = 2  # two can be answered at once
 MOST_WAITING = 32  # in one process; who comes after them is told to come back
 _WHEEL = f"xllamacpp {version('xllamacpp')}"
-_PROTOCOL = 1  # raised with what is said to a child or left in its folder: another version starts its own
+_PROTOCOL = 2  # raised with what is said to a child or left in its folder: another version starts its own
 _POLL_SECONDS = 0.02
 _END_SECONDS = 5
 _LOOKS = 10
@@ -51,7 +51,7 @@ class LocalServer:
         model: a GGUF file.
         alias: the name that requests give the model.
         context_tokens: of each slot.
-        cache: a folder of this user's, for what the processes share and for the read prefix of prompts.
+        cache: a folder of this user's, for what the processes share.
     """
 
     def __init__(self, model: Path, alias: str, context_tokens: int, cache: Path) -> None:
@@ -63,12 +63,10 @@ class LocalServer:
         # Of all that makes a child, and what it has read, another one.
         program = self._native.sha256 if self._native else _WHEEL
         self._identity = [*_status(model), context_tokens, SLOTS, BATCH_TOKENS, program, _PROTOCOL]
-        self._prefixes = cache / "prefixes"
         self._folder = cache / "llm" / _digest(json.dumps(self._identity))
         self._lock = threading.RLock()
         self._share: IO[bytes] | None = None
         self._closed = False
-        self._prefix = ""  # the file in `_prefixes` that holds it
         self._queue = _Queue(self._folder)
 
     @property
@@ -102,7 +100,6 @@ class LocalServer:
             if self._closed:
                 raise ModelError(f"The model {self._model} is not used any more: it was closed meanwhile.")
             try:
-                self._prefixes.mkdir(parents=True, exist_ok=True)
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with _locked(self._folder / "start.lock"):
                     if self._share is None:
@@ -110,6 +107,8 @@ class LocalServer:
                         # Waits for a child that is just ending; one that holds this share never does.
                         fcntl.flock(self._share, fcntl.LOCK_SH)
                     if not self.is_running:
+                        if not self._model.exists():
+                            raise ModelError(f"The model {self._model} is not there any more. Run `dateline model`.")
                         self._spawn()
             except OSError as error:
                 raise ModelError(
@@ -119,7 +118,7 @@ class LocalServer:
     def _spawn(self) -> None:
         (self._folder / "state.json").unlink(missing_ok=True)
         for slot in range(SLOTS):
-            self._queue.forget(slot)
+            self._queue.keep(slot, "")
         key = self._folder / "key.new"
         key.unlink(missing_ok=True)
         key.touch(mode=0o600)
@@ -135,7 +134,6 @@ class LocalServer:
             "batch": BATCH_TOKENS,
             "threads": len(os.sched_getaffinity(0)),
             "api_key": self.api_key,
-            "slots": f"{self._prefixes}/",
             "parallel": SLOTS,
         }
         with (self._folder / "server.lock").open("ab") as life, (self._folder / "log").open("wb") as told:
@@ -196,74 +194,21 @@ class LocalServer:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return " / ".join(lines[-3:])[-600:]
 
-    # What has been read
-
-    def warm(self, prefix: list[dict[str, str]]) -> bool:
-        """Have the beginning of all prompts read and saved, unless it was before. Whether it had to be read.
-
-        A prefix that can't be saved costs time and nothing else.
-
-        Raises:
-            ModelError: the model can't be loaded.
-        """
-        if not self._model.exists():
-            raise ModelError(f"The model {self._model} is not there any more. Run `dateline model`.")
-        name = f"{self._folder.name}-{_digest(json.dumps(prefix))}.slot"
-        missing = not (self._prefixes / name).exists()
-        if missing:
-            address = self.address
-            with _locked(self._folder / "warm.lock"), self.turn() as turn:
-                turn.wait_for_ever()
-                if not (self._prefixes / name).exists():
-                    self._read_and_save(address, turn.slot, prefix, name)
-        self._prefix = name
-        return missing
-
-    def _read_and_save(self, address: str, slot: int, prefix: list[dict[str, str]], name: str) -> None:
-        self._queue.forget(slot)
-        request = {"messages": prefix, "max_tokens": 1, "temperature": 0, "id_slot": slot}
-        partial = f"{name}.{os.getpid()}"
-        try:
-            with self._client(address) as client:
-                client.post("/v1/chat/completions", json=request).raise_for_status()
-                if client.post(f"/slots/{slot}?action=save", json={"filename": partial}).is_success:
-                    (self._prefixes / partial).replace(self._prefixes / name)
-                    for old in self._prefixes.glob(f"{self._folder.name}-*"):
-                        if old.name != name:
-                            old.unlink(missing_ok=True)
-        except (httpx.HTTPError, OSError) as error:
-            if self._share is not None:  # else it was closed meanwhile: nothing went wrong
-                log.warning("The prompt's prefix could not be prepared: %s", error)
-
-    def turn(self, prompt: str = "", *, aside: bool = False) -> Turn:
+    def turn(self, prompt: str = "", begun: str = "", *, aside: bool = False) -> Turn:
         """A place in the queue for a slot.
 
         Args:
             prompt: the digest of what will be read; the slot that holds it already is preferred.
+            begun: the digest of its beginning, which will do as well.
             aside: what is read will not be asked again; it goes where it is least likely to replace what may be.
         """
-        return Turn(self._queue, prompt, aside)
+        return Turn(self._queue, prompt, begun, aside)
 
-    def prepare(self, turn: Turn) -> bool:
-        """Whether the turn's slot has read the prompt before; if not, it holds the saved prefix, and nothing else.
-
-        What a slot read before decides where the reading of the next prompt begins, that decides how its tokens fall
-        into batches, and that an answer's last digits and now and then a word: from the prefix, it is always the same.
-        """
-        if self._queue.holds(turn.slot, turn.prompt):
-            return True
-        self._queue.forget(turn.slot)
-        saved = self._prefixes / self._prefix
-        if self._prefix and saved.exists():
-            address = self.address
-            try:
-                with self._client(address) as client:
-                    request = {"filename": self._prefix}
-                    if not client.post(f"/slots/{turn.slot}?action=restore", json=request).is_success:
-                        saved.unlink(missing_ok=True)
-            except httpx.HTTPError:
-                saved.unlink(missing_ok=True)  # it may be what the child died of
-        return False
+    def take(self, turn: Turn) -> str:
+        """The digest of what the turn's slot has read, "" where it is not known; it is not known from here on."""
+        held = self._queue.held(turn.slot)
+        self._queue.keep(turn.slot, "")
+        return held
 
     def has_read(self, turn: Turn) -> None:
         """Remember that the turn's slot holds its prompt."""
@@ -323,11 +268,12 @@ class Turn:
         ModelError: too many wait already.
     """
 
-    def __init__(self, queue: _Queue, prompt: str, aside: bool) -> None:
+    def __init__(self, queue: _Queue, prompt: str, begun: str, aside: bool) -> None:
         self.aside = aside
         self._queue = queue
         self._held: IO[bytes] | None = None
         self.prompt = prompt
+        self.begun = begun
         self.slot = -1
 
     @property
@@ -340,10 +286,6 @@ class Turn:
         if self._held is None and (found := self._queue.wait(self, seconds)):
             self.slot, self._held = found
         return self._held is not None
-
-    def wait_for_ever(self) -> None:
-        while not self.wait(1):
-            pass
 
     def __enter__(self) -> Turn:
         self._queue.enter(self)
@@ -397,21 +339,19 @@ class _Queue:
                 # Another process gives its slot back without telling.
                 self._changed.wait(min(left, _POLL_SECONDS))
 
-    def holds(self, slot: int, prompt: str) -> bool:
+    def held(self, slot: int) -> str:
         try:
-            return bool(prompt) and self._path(slot).read_text(encoding="utf-8") == prompt
+            return self._path(slot).read_text(encoding="utf-8")
         except OSError:
-            return False
+            return ""
 
     def keep(self, slot: int, prompt: str) -> None:
         self._path(slot).write_text(prompt, encoding="utf-8")
 
-    def forget(self, slot: int) -> None:
-        self._path(slot).write_text("", encoding="utf-8")
-
     def _free(self, turn: Turn) -> tuple[int, IO[bytes]] | None:
         slots = reversed(range(SLOTS)) if turn.aside else range(SLOTS)
-        for slot in sorted(slots, key=lambda slot: not self.holds(slot, turn.prompt)):
+        wanted = [each for each in (turn.prompt, turn.begun) if each]
+        for slot in sorted(slots, key=lambda slot: self.held(slot) not in wanted):
             lock = self._path(slot).open("ab")
             if _take(lock, fcntl.LOCK_EX):
                 return slot, lock

@@ -48,8 +48,7 @@ def serve(
 
     Args:
         request: what rag/models/child.py reads: `model`, `alias`, `parallel`, `context_tokens` (for each of the
-            parallel slots), `threads`, `slots` (an existing folder), `api_key`; `batch`, if given, is how many tokens
-            are read at once.
+            parallel slots), `threads`, `api_key`; `batch`, if given, is how many tokens are read at once.
         environment: defaults for variables that ours may set, such as GOMP_SPINCOUNT.
 
     Raises:
@@ -93,13 +92,12 @@ def _options(request: Mapping[str, Any]) -> list[str]:
         "--alias": request["alias"],
         "--parallel": request["parallel"],
         "--ctx-size": request["parallel"] * request["context_tokens"],
-        "--slot-save-path": request["slots"],
         "--threads": request["threads"],
         "--threads-batch": request["threads"],
         "--host": "127.0.0.1",
         "--port": 0,  # a free one, which the system chooses
         "--cors-origins": "",
-        "--cache-ram": 0,  # the prefix is restored from a file; copies of old prompts cost memory
+        "--cache-ram": 0,  # as in rag/models/child.py
         "--log-verbosity": 1,  # errors
     }
     if batch := request.get("batch"):

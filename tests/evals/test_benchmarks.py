@@ -19,7 +19,6 @@ from xml.etree import ElementTree
 import pytest
 
 import evals.benchmarks
-import prompts
 from evals import benchmark_sets as sets
 from evals.benchmark_asking import Asking, PassageReading, over_passages
 from evals.benchmark_sets import Claim, Half, Task, half_of, pick
@@ -557,7 +556,7 @@ class Model:
         self.prompts: list[str] = []
         self.judged: list[str] = []
 
-    def start(self, prefix: Sequence[Message] = ()) -> None:
+    def start(self) -> None:
         self.started += 1
 
     def close(self) -> None:
@@ -572,10 +571,11 @@ class Model:
     def write(
         self, messages: Sequence[Message], max_tokens: int, stop: threading.Event | None = None, **more: Any
     ) -> Generator[str, None, Usage]:
-        if messages[-1] == prompts.render("check")[-1]:
-            evidence, answer = messages[-3].content, messages[-2].content
-            self.judged.append(evidence)
-            words = [set(re.findall(r"\w{3,}", text)) for text in (evidence.rpartition("\n\n")[0], answer)]
+        if messages[-1].content.endswith("Write yes, part or no."):
+            read, answer, _ = messages[-1].content.rsplit("\n\n", 2)
+            self.judged.append(read)
+            told = read.rpartition("\n\n")[0], answer.removeprefix("Answer: ")
+            words = [set(re.findall(r"\w{3,}", text)) for text in told]
             verdict = "yes" if words[1] <= words[0] else "part" if words[1] & words[0] else "no"
             yield " ".join([verdict] * max_tokens)
             return Usage()

@@ -428,7 +428,7 @@ def test_the_assistant_is_asked_as_people_ask_it(
 
     endpoint.pieces = ["The iron bridge of Elmford cost 14 million euros [1]."]
     # What is said of the bridge, and is true, answers nothing about the ferry.
-    endpoint.judge = lambda messages: "yes" if "iron bridge" in messages[-2]["content"].splitlines()[-1] else "no"
+    endpoint.judge = lambda asked: "yes" if "iron bridge" in asked.rpartition("Question: ")[2].splitlines()[0] else "no"
     gold = tmp_path / "gold.jsonl"
     questions: list[GoldQuestion] = [q for q in QUESTIONS if q.id in ("known-bridge", "known-ferry")]
     gold.write_text(

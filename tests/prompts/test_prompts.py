@@ -48,9 +48,8 @@ def test_only_the_last_message_changes_from_question_to_question(name: str) -> N
     assert one[-1] != other[-1]
 
 
-def test_what_a_judge_is_asked_goes_on_after_what_was_read() -> None:
-    (asked,) = render("check")
-    assert asked.role == "user", "a second system message would begin anew"
+def test_a_judge_is_asked_for_one_of_its_three_words() -> None:
+    *_, asked = render("check", evidence="[1] A.", question="Why?", asked="", sentence="So.")
     assert all(word in asked.content for word in ("yes", "part", "no"))
 
 

@@ -26,10 +26,11 @@ REFUSAL = "None of the articles says who paid."
 
 
 class Model:
-    """Writes a text in two pieces, after a look; `none` is what the look tells."""
+    """Writes a text in two pieces, after a look; `none` is what the look tells, or each of two."""
 
-    def __init__(self, text: str, none: float = 0.0, *, is_trained: bool = True) -> None:
-        self.text, self.none, self.is_trained = text, none, is_trained
+    def __init__(self, text: str, none: float | Sequence[float] = 0.0, *, is_trained: bool = True) -> None:
+        self.text, self.is_trained = text, is_trained
+        self.none = [none] if isinstance(none, float) else list(none)  # at each look
         self.ahead: list[int] = []
         self.error: ModelError | None = None
         self.asked: list[tuple[int, bool, str]] = []
@@ -57,7 +58,8 @@ class Model:
                 raise self.error
             if likely:
                 yield "word"
-                return Usage(90, 40, 1, likely=({"None": self.none, "The": 1 - self.none},))
+                none = self.none.pop(0)
+                return Usage(90, 40, 1, likely=({"None": none, "The": 1 - none},))
             yield self.text[:5]
             yield self.text[5:]
             return Usage(90, 89, 7)
@@ -70,18 +72,29 @@ class Judge:
 
     def __init__(self, verdict: Verdict = YES) -> None:
         self.verdict = verdict
-        self.asked: list[tuple[str, str, list[tuple[str, int]], threading.Event | None]] = []
+        self.asked: list[tuple[str, str, list[tuple[str, int]], str, threading.Event | None]] = []
 
     def carried(
-        self, question: str, sentence: str, cited: Sequence[EvidenceSentence], stop: threading.Event | None = None
+        self,
+        question: str,
+        sentence: str,
+        cited: Sequence[EvidenceSentence],
+        asked: str = "",
+        stop: threading.Event | None = None,
     ) -> Verdict:
-        self.asked.append((question, sentence, [(e.article.id, e.sentence) for e in cited], stop))
+        self.asked.append((question, sentence, [(e.article.id, e.sentence) for e in cited], asked, stop))
         return self.verdict
 
 
-def drafting(model: Model, judge: Judge | None = None, *, stop: threading.Event | None = None) -> Drafting:
+def drafting(
+    model: Model,
+    judge: Judge | None = None,
+    *,
+    stop: threading.Event | None = None,
+    more: tuple[EvidenceSentence, ...] = (),
+) -> Drafting:
     drafter = Drafter(model, judge or Judge())  # type: ignore[arg-type]
-    return drafter.draft("When did it open?", READ, "2025-07-27", stop)
+    return drafter.draft("When did it open?", READ, "2025-07-27", stop, more)
 
 
 LOOK, ANSWER = (1, True, ""), (reader.TOKENS, False, "")
@@ -93,8 +106,8 @@ def test_it_is_looked_then_written_to_the_same_prompt_then_each_sentence_is_judg
     prompt = reader.prompt("When did it open?", READ, "2025-07-27", trained=True)
     assert model.prompts == [prompt, prompt]
     assert judge.asked == [
-        ("When did it open?", "It opened in 2007.", [("port", 0)], stop),
-        ("When did it open?", "It has cranes.", [("port", 0), ("port", 1)], stop),
+        ("When did it open?", "It opened in 2007.", [("port", 0)], "2025-07-27", stop),
+        ("When did it open?", "It has cranes.", [("port", 0), ("port", 1)], "2025-07-27", stop),
     ], "each sentence, from what it cites with the sentence before it"
     assert model.stops == {stop}
     assert (draft.read, draft.text, draft.texts) == (READ, model.text, ("It opened in 2007.", "It has cranes."))
@@ -115,6 +128,31 @@ def test_only_what_is_probably_no_answer_may_say_so(none: float, without: str) -
     model = Model(REFUSAL, none)
     finished(drafting(model))
     assert model.asked == [LOOK, (reader.TOKENS, False, without)]
+
+
+MORE = (sentence(article("paper", "It opened in 2008."), 0, 0.0, 4),)
+
+
+def test_where_the_answer_is_probably_not_in_the_first_it_is_read_on_in_the_same_conversation() -> None:
+    model, judge = Model("It opened in 2008 [4].", (decline.READ_ON_FROM, 0.25)), Judge()
+    draft = finished(drafting(model, judge, more=MORE))
+    first = reader.prompt("When did it open?", READ, "2025-07-27", trained=True)
+    then = reader.read_on(first, "When did it open?", MORE, "2025-07-27")
+    assert model.prompts == [first, then, then]
+    assert then[:-2] == first
+    assert "[4] It opened in 2008." in then[-1].content
+    assert draft.read == (*READ, *MORE)
+    assert draft.none == 0.25
+    assert [c.article for s in draft.sentences() for c in s.citations] == ["paper"]
+
+
+@pytest.mark.parametrize(("none", "more"), [(decline.READ_ON_FROM - 0.01, MORE), (1.0, ())])
+def test_it_is_not_read_on_where_the_answer_is_there_or_nothing_is_left(
+    none: float, more: tuple[EvidenceSentence, ...]
+) -> None:
+    model = Model("It opened in 2007 [1].", none)
+    assert finished(drafting(model, more=more)).read == READ
+    assert len(model.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,7 +219,7 @@ def test_of_two_articles_only_what_is_cited_is_judged_and_the_sentence_before_in
     judge = Judge()
     verdicts("It has cranes [2][3].", judge)
     verdicts("Trains are late [3].", judge)
-    assert [cited for _, _, cited, _ in judge.asked] == [[("port", 0), ("port", 1), ("train", 0)], [("train", 0)]]
+    assert [cited for _, _, cited, *_ in judge.asked] == [[("port", 0), ("port", 1), ("train", 0)], [("train", 0)]]
 
 
 @pytest.mark.parametrize("text", ["It opened in 2007.", "It opened in 2007 [77]."])
@@ -236,6 +274,11 @@ def test_a_judge_that_fails_fails_the_draft() -> None:
 
     with pytest.raises(ModelError, match="on fire"):
         finished(drafting(Model("It opened in 2007 [1]."), Broken()))
+
+
+def test_what_is_cited_is_read_with_the_sentence_before_it() -> None:
+    places = [[e.sentence for e in reader.cited(numbers, READ)] for numbers in ((), (2,), (3, 77), (1, 2))]
+    assert places == [[], [0, 1], [0], [0, 1]]
 
 
 # What may be shown of it

@@ -293,3 +293,13 @@ def test_evidence_is_shown_by_article_with_source_and_day_on_one_line_each() -> 
 def test_only_the_same_words_are_a_repetition(text: str, same: bool) -> None:
     one, other = (sentence(article(n, t), 0) for n, t in (("a", "The bridge cost 14 million."), ("b", text)))
     assert repeats(one, other) is same
+
+
+def test_what_was_read_before_does_not_come_again_and_the_numbers_run_on() -> None:
+    found = ranked((PORT, 3, 9.0), (TRAIN, 0, 8.0), (PORT, 2, 7.0))
+    first = reading(found, count, 1)
+    then = reading(found, count, 400, after=first)
+    assert {e.number for e in first} | {e.number for e in then} == set(range(1, len(first) + len(then) + 1))
+    places = [(e.article.id, e.sentence) for e in (*first, *then)]
+    assert len(places) == len(set(places))
+    assert reading(found, count, 400, after=(*first, *then)) == ()

@@ -89,9 +89,15 @@ def test_a_sentence_is_judged_from_what_it_cites_alone_and_by_one_word() -> None
     model, stop = Model({"yes": 1.0}), threading.Event()
     cited = [replace(ONE, number=4), replace(OTHER, number=9)]
     judge = Judge(model)  # type: ignore[arg-type]
-    assert judge.carried("What did it cost?", "It cost 14 million.", cited, stop) == Verdict(1, 0, 0)
-    read = render("read", evidence=shown([ONE, OTHER]), question="What did it cost?", asked="")
-    assert model.messages == [*read, Message("assistant", "It cost 14 million."), *render("check")], "numbered anew"
+    verdict = judge.carried("What did it cost?", "It cost 14 million.", cited, "2025-07-27", stop)
+    assert verdict == Verdict(1, 0, 0)
+    assert model.messages == render(
+        "check",
+        evidence=shown([ONE, OTHER]),  # numbered anew
+        question="What did it cost?",
+        asked=" (asked on 2025-07-27)",
+        sentence="It cost 14 million.",
+    )
     assert (model.max_tokens, model.options) == (1, (stop, True, True))
 
 

@@ -352,7 +352,7 @@ def test_ask_shows_the_nearest_passages_where_it_declines(run: Run, filled: Path
 
 @pytest.mark.loopback
 def test_ask_declines_where_the_judge_finds_no_answer_and_says_so_once(run: Run, filled: Path, endpoint: Any) -> None:
-    endpoint.judge = lambda messages: "no"
+    endpoint.judge = lambda asked: "no"
     ran = run("ask", "When was the harbour of Gwadar opened?")
     assert ran.code == 0
     assert ran.out.startswith("None of the articles says that.\n\nThe nearest passages:\n")

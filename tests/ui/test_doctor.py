@@ -10,9 +10,10 @@ import pytest
 from index.embedding import Embedder
 from index.search import Index
 from index.settings import Settings, load_settings
-from rag.models.native import _install, distrust
-from rag.models.trial import Pair, Reply, Trial
+from rag.models.native import distrust
 from ui.doctor import Finding, examine
+from ui.native import _install
+from ui.trial import Pair, Reply, Trial
 
 EVERY_CHECK = ["python", "packages", "cpu", "memory", "home", "cache", "embedder", "prompts", "llm", "native", "store"]
 

@@ -11,11 +11,10 @@ import pytest
 
 from evals.training import examples as module
 from evals.training.corpus import Cluster, read
-from evals.training.examples import Builder, Corpus, Example, Part, opened
+from evals.training.examples import Builder, Corpus, Example, opened
 from index.embedding import Embedder
 from prompts import Message
-from rag import reader
-from rag.cite import read_markers
+from rag import evidence, reader
 from rag.judge import Judge, Relation
 from rag.models.asked import Asked
 from rag.models.llm import LLM, Usage
@@ -90,45 +89,73 @@ def asked_of(example: Example) -> str:
 
 
 def reading(made: dict[str, Example]) -> dict[str, Example]:
-    """Those that read evidence and answer, right or wrong."""
-    return {name: each for name, each in made.items() if name.startswith("q") and not name.endswith("standalone")}
+    """Those that read evidence once and answer."""
+    return {name: each for name, each in made.items() if name.endswith(("/first", "/without", "/once", "/position"))}
 
 
-def test_every_question_is_read_twice_with_its_foils_and_every_pair_and_rewrite_is_there(
+def verdict(example: Example) -> str:
+    return learned(example).removesuffix("<|im_end|>\n")
+
+
+def test_every_question_is_read_and_read_on_and_judged_and_every_pair_and_rewrite_is_there(
     made: dict[str, Example], cluster: Cluster
 ) -> None:
     for question in cluster.questions:
-        for part in ("small", "small/foil", "large", "large/foil"):
+        for part in ("first", "more", "judged0"):
             assert f"{question.id}/{part}" in made
+        assert (f"{question.id}/again" in made) == (not question.answerable)
+    assert "q22/once" in made, "what compares is read at once too"
     assert {"q20/standalone", "pair0"} <= set(made)
     assert "q01/standalone" not in made
 
 
 def test_where_the_gold_sentences_are_taken_out_a_refusal_is_learned(made: dict[str, Example]) -> None:
     without = {name: each for name, each in made.items() if name.endswith("/without")}
-    assert "q02/without" in without
-    assert 1 < len(without) < 10
+    assert without
     assert not [name for name in without if name.startswith("q20")], "there never was an answer"
     for name, example in without.items():
         assert rows(example), "something is left to read"
+        assert reader.says_none(written(example))
+        assert learned(example) == f"{written(example)}<|im_end|>\n"
         if name < "q09":
             assert written(example) == "None of the articles says when the ferry crews stopped work."
             assert BEGIN["a1"] not in prompt(example)
-        assert reader.says_none(written(example))
-        assert learned(example) == f"{written(example)}<|im_end|>\n"
-        assert (BEGIN["a2"] in prompt(example)) == (name != "q02/without"), "what others answered from goes too"
+            assert (BEGIN["a2"] in prompt(example)) == (name[:3] != "q02"), "what others answered from goes too"
 
 
 def test_a_question_without_an_answer_learns_what_is_missing_and_what_there_is(made: dict[str, Example]) -> None:
-    for size in ("small", "large"):
-        said = written(made[f"q20/{size}"])
-        assert said.startswith("None of the articles says what Pilar Venn asked for. They say only that the crews")
-        assert "<|im_start|>user" not in told(made[f"q20/{size}"]), "a refusal is not checked"
-    assert " The articles do not say from when the rise would be paid.<|im_end|>" in told(made["q21/small"])
+    said = written(made["q20/first"])
+    assert said.startswith("None of the articles says what Pilar Venn asked for. They say only that the crews")
+    assert " The articles do not say from when the rise would be paid.<|im_end|>" in told(made["q21/first"])
+
+
+def test_what_is_read_on_is_passed_over_at_first_and_answered_from_what_comes_then(
+    made: dict[str, Example], cluster: Cluster
+) -> None:
+    names = sentences(cluster)
+    for question, gold in GOLD.items():
+        example = made[f"{question}/more"]
+        head, rest, again, *_ = example.parts[1:]
+        assert f"{head.text}{rest.text}" == f"{reader.PASSED}<|im_end|>\n"
+        assert (head.weight > 1, rest.weight, again.weight) == (True, 0, 0)
+        first, then = (dict(_NUMBERED.findall(part.text)) for part in (example.parts[0], again))
+        assert [int(number) for number in (*first, *then)] == list(range(1, len(first) + len(then) + 1))
+        assert not set(first.values()) & {BEGIN.get(name) for name in gold.values()}
+        assert again.text.startswith("<|im_start|>user\nArticle: ")
+        answer = "".join(part.text for part in example.parts[4:])
+        pointed = {names[then[number]] for number in re.findall(r"\[(\d+)\]", answer)}
+        assert pointed == set(gold.values())
+
+
+def test_what_is_read_on_in_vain_ends_in_the_whole_refusal(made: dict[str, Example]) -> None:
+    never = {name: each for name, each in made.items() if name.endswith(("/never", "/again"))}
+    assert never
+    for example in never.values():
+        assert "None of the articles says " in "".join(part.text for part in example.parts[4:])
 
 
 def test_the_first_word_of_an_answer_weighs_most_and_the_prompt_nothing(made: dict[str, Example]) -> None:
-    for name in ("q01/small", "q20/large", "q02/without"):
+    for name in ("q01/first", "q20/first", "q22/once"):
         prompt_, first, rest, *_ = made[name].parts
         assert prompt_.weight == 0
         assert first.weight > rest.weight == 1
@@ -136,11 +163,10 @@ def test_the_first_word_of_an_answer_weighs_most_and_the_prompt_nothing(made: di
 
 
 @pytest.mark.parametrize("question", GOLD)
-@pytest.mark.parametrize("size", ["small", "large"])
 def test_numbers_in_markers_point_at_the_gold_sentences(
-    made: dict[str, Example], cluster: Cluster, question: str, size: str
+    made: dict[str, Example], cluster: Cluster, question: str
 ) -> None:
-    example = made[f"{question}/{size}"]
+    example = made[f"{question}/first"]
     names = sentences(cluster)
     texts = rows(example)
     assert list(texts) == list(range(1, len(texts) + 1))
@@ -154,43 +180,24 @@ def test_numbers_in_markers_point_at_the_gold_sentences(
         assert said in pointed[name]
 
 
-def test_a_foil_is_written_and_not_learned_and_its_verdict_is(made: dict[str, Example], cluster: Cluster) -> None:
-    names = sentences(cluster)
-    verdicts = {"q01": "no no", "q20": "part part", "q21": "yes no", "q22": "no no"}
-    for question in cluster.questions:
-        (foil,) = question.foils
-        for size in ("small", "large"):
-            example = made[f"{question.id}/{size}/foil"]
-            said, _, markers = written(example).rpartition(" ")
-            assert said == foil.said.text
-            cited = [names[rows(example)[int(number)]] for number in re.findall(r"\[(\d+)\]", markers)]
-            assert tuple(cited) == foil.said.cites
-            assert learned(example) == verdicts.get(question.id, "no no") + "<|im_end|>\n"
-
-
-def test_a_right_answer_is_checked_sentence_by_sentence_and_as_a_whole(made: dict[str, Example]) -> None:
-    for name, verdicts in (("q01", "yes yes"), ("q21", "yes yes part"), ("q22", "yes yes yes")):
-        for size in ("small", "large"):
-            assert learned(made[f"{name}/{size}"]).endswith(f"<|im_end|>\n{verdicts}<|im_end|>\n")
-
-
-def test_a_wrong_sentence_behind_right_ones_gets_its_own_verdict_and_the_whole_gets_none(
-    made: dict[str, Example],
+def test_each_sentence_of_a_right_answer_is_carried_and_a_foil_is_as_far_as_it_says(
+    made: dict[str, Example], cluster: Cluster
 ) -> None:
-    mixed = {name: each for name, each in made.items() if name.endswith("/mixed")}
-    assert mixed
-    assert not [name for name in mixed if name.startswith(("q20", "q21"))]
-    for name, example in mixed.items():
-        right = name.removesuffix("/mixed")
-        assert written(example) == f"{written(made[right])} {written(made[f'{right}/foil'])}"
-        assert learned(example) == ("yes yes no" if name.startswith("q22") else "yes no")
+    words = {"no": "no", "partly": "part", "beside": "part"}
+    for question in cluster.questions:
+        right = [line.text for line in question.answer if line.cites]
+        wrong = [(foil.said.text, words[foil.verdict]) for foil in question.foils]
+        for place, (said, told_) in enumerate([(text, "yes") for text in right] + wrong):
+            example = made[f"{question.id}/judged{place}"]
+            assert f"\n\nAnswer: {said}\n\n" in prompt(example)
+            assert verdict(example) == told_
 
 
 def test_of_several_articles_that_answer_each_is_asked_alone(made: dict[str, Example]) -> None:
     positions = {name: each for name, each in made.items() if name.endswith("/position")}
-    assert set(positions) == {"q22/large/a/position", "q22/large/b/position"}
+    assert set(positions) == {"q22/a/position", "q22/b/position"}
     for name, title in (("a", "Ferry crews walk out in Lorne"), ("b", "Islanders count the days")):
-        example = positions[f"q22/large/{name}/position"]
+        example = positions[f"q22/{name}/position"]
         assert re.findall(r"^Article: (.*) \(", prompt(example), re.MULTILINE) == [title]
         assert ("had offered 4 per cent" in written(example)) == (name == "a")
         assert ("now offers 7 per cent" in written(example)) == (name == "b")
@@ -203,7 +210,7 @@ def found_in(example: Example, cluster: Cluster, corpus: Corpus) -> list[Evidenc
     """The numbered sentences of a prompt, as evidence."""
     names = sentences(cluster)
     found = [corpus.of(cluster, [names[text]])[0] for text in rows(example).values()]
-    return list(module.in_order(found))
+    return list(evidence.renumbered(found))
 
 
 def test_the_prompt_is_the_one_that_the_reader_gets_byte_for_byte(
@@ -211,7 +218,7 @@ def test_the_prompt_is_the_one_that_the_reader_gets_byte_for_byte(
 ) -> None:
     questions = {question.id: question for question in cluster.questions}
     examples = reading(made)
-    assert len(examples) > 40
+    assert len(examples) > 15
     for name, example in examples.items():
         question = questions[name.partition("/")[0]]
         messages = reader.prompt(
@@ -221,7 +228,7 @@ def test_the_prompt_is_the_one_that_the_reader_gets_byte_for_byte(
             trained=True,
         )
         assert prompt(example).encode() == opened(messages).encode()
-    assert "(asked on 2023-05-10): How large a rise" in asked_of(made["q21/small"])
+    assert "(asked on 2023-05-10): How large a rise" in asked_of(made["q21/first"])
 
 
 def test_messages_are_laid_out_as_qwen_reads_them() -> None:
@@ -258,28 +265,20 @@ def judged(llm: Model) -> Judge:
     return Judge(cast(LLM, llm))
 
 
-def before_verdicts(example: Example) -> tuple[str, list[Part]]:
-    """The text up to the first verdict, and the verdicts."""
-    heavy = [n for n, part in enumerate(example.parts) if part.text.strip() in ("yes", "part", "no")]
-    return "".join(part.text for part in example.parts[: heavy[0]]), [example.parts[n] for n in heavy]
-
-
-@pytest.mark.parametrize("name", ["q01/small", "q21/large", "q22/small", "q20/small/foil", "q22/large/foil"])
-def test_the_judge_asks_in_the_words_that_it_was_trained_on_but_for_the_date(
+@pytest.mark.parametrize("name", ["q01/judged0", "q21/judged1", "q22/judged0", "q20/judged1"])
+def test_the_judge_asks_in_the_words_that_it_was_trained_on(
     name: str, made: dict[str, Example], cluster: Cluster, corpus: Corpus
 ) -> None:
     example, question = made[name], next(q for q in cluster.questions if q.id == name[:3])
-    text, verdicts = before_verdicts(example)
-    assert len(verdicts) == len(read_markers(written(example))) + 1, "one of each sentence, and one of the answer"
-    assert len({part.weight for part in verdicts}) == 1
-    llm = Model(verdicts[0].text.strip())
+    said = prompt(example).rpartition("\n\nAnswer: ")[2].partition("\n\n")[0]
+    llm = Model(verdict(example))
     asked_about = question.standalone or question.text
-    verdict = judged(llm).carried(asked_about, written(example), found_in(example, cluster, corpus))
+    found = judged(llm).carried(asked_about, said, found_in(example, cluster, corpus), question.day)
     ((asked, tokens, _),) = llm.calls
-    assert opened(asked) == text.replace(f" (asked on {question.day})", "")
+    assert opened(asked) == prompt(example)
     assert tokens == 1
     kinds = {"yes": (1.0, 0.0, 0.0), "part": (0.0, 1.0, 0.0), "no": (0.0, 0.0, 1.0)}
-    assert (verdict.yes, verdict.part, verdict.no) == kinds[verdicts[0].text.strip()]
+    assert (found.yes, found.part, found.no) == kinds[verdict(example)]
 
 
 def test_how_two_sentences_relate_is_asked_as_it_was_learned(

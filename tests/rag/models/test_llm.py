@@ -173,7 +173,7 @@ def test_nothing_is_sent_before_the_first_piece_is_asked_for(llm: LLM, endpoint:
 
 
 def test_starting_starts_nothing_for_an_endpoint(llm: LLM, endpoint: Any) -> None:
-    llm.start(MESSAGES)
+    llm.start()
     assert endpoint.requests == []
 
 

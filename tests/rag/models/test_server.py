@@ -153,7 +153,7 @@ def test_a_missing_model_file_is_an_error_with_a_remedy(
 
 def test_a_model_that_cannot_be_loaded_fails_the_answer(settings: Settings, garbage: Path) -> None:
     llm = LLM(dataclasses.replace(settings, model=str(garbage)))
-    llm.start([Message("system", "Be brief.")])
+    llm.start()
     with pytest.raises(ModelError, match="can't be loaded"):
         list(llm.write([Message("user", "Hello")], 5))
     llm.close()
@@ -161,7 +161,7 @@ def test_a_model_that_cannot_be_loaded_fails_the_answer(settings: Settings, garb
 
 def test_a_cache_that_cannot_be_made_is_an_error_with_a_remedy(garbage: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    server = LocalServer(garbage, "garbage", 512, tmp_path / "file" / "prefixes")
+    server = LocalServer(garbage, "garbage", 512, tmp_path / "file" / "cache")
     with pytest.raises(ModelError, match=r"can't be used.*DATELINE_CACHE"):
         server.start()
 
@@ -169,7 +169,7 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_a_remedy(garbage: Path, tm
 def test_a_model_file_that_is_gone_is_an_error_with_a_remedy(server: LocalServer, garbage: Path) -> None:
     garbage.unlink()
     with pytest.raises(ModelError, match=r"garbage\.gguf is not there.*dateline model"):
-        server.warm([{"role": "system", "content": "Be brief."}])
+        server.start()
 
 
 def test_closing_does_not_wait_for_a_model_that_loads(loading: LocalServer) -> None:
@@ -252,10 +252,20 @@ def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(que
     with queue.turn("long") as again:
         assert again.wait(1)
         assert again.slot == slot
-        assert queue.prepare(again)
-    with queue.turn("other") as other:
-        assert other.wait(1)
-        assert not queue.prepare(other)
+        assert queue.take(again) == "long"
+        assert queue.take(again) == "", "what is asked in between may have replaced it"
+
+
+def test_a_slot_that_has_read_the_beginning_is_preferred_too(queue: LocalServer) -> None:
+    with queue.turn() as first, queue.turn("begun") as second:
+        assert first.wait(1)
+        assert second.wait(1)
+        queue.has_read(second)
+        slot = second.slot
+    with queue.turn("long", "begun") as again:
+        assert again.wait(1)
+        assert again.slot == slot
+        assert queue.take(again) == "begun"
 
 
 def test_what_is_asked_aside_goes_where_it_replaces_nothing_that_may_be_asked_again(queue: LocalServer) -> None:
@@ -270,7 +280,7 @@ def test_what_is_asked_aside_goes_where_it_replaces_nothing_that_may_be_asked_ag
             queue.has_read(aside)
     with queue.turn("long") as again:
         assert again.wait(1)
-        assert queue.prepare(again), "it was replaced"
+        assert queue.take(again) == "long", "it was replaced"
 
 
 def test_what_is_asked_aside_still_prefers_the_slot_that_has_read_it(queue: LocalServer) -> None:
@@ -280,7 +290,7 @@ def test_what_is_asked_aside_still_prefers_the_slot_that_has_read_it(queue: Loca
     with queue.turn("sentence", aside=True) as again:
         assert again.wait(1)
         assert again.slot == first.slot
-        assert queue.prepare(again)
+        assert queue.take(again) == "sentence"
 
 
 def test_what_is_asked_aside_takes_any_slot_rather_than_wait(queue: LocalServer) -> None:

@@ -55,7 +55,7 @@ def program(tmp_path: Path) -> Program:
 def request_(tmp_path: Path) -> dict[str, Any]:
     return {
         "model": "/models/m.gguf", "alias": "m", "context_tokens": 512, "threads": 2, "api_key": "secret",
-        "slots": f"{tmp_path}/", "parallel": 3,
+        "parallel": 3,
     }  # fmt: skip
 
 

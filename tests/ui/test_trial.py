@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from index.errors import ModelError
-from rag.models import trial
-from rag.models.trial import Pair, Reply, Trial, compare
+from ui import trial
+from ui.trial import Pair, Reply, Trial, compare
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -2,7 +2,7 @@
 
     DATELINE_NATIVE_TEST=1 make test        also builds llama.cpp: ten minutes or more, and the network
 
-(or `DATELINE_NATIVE_TEST=1 pytest tests/rag/models/test_native.py`).
+(or `DATELINE_NATIVE_TEST=1 pytest tests/ui/test_native.py`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ import pytest
 
 from index.errors import ConfigError, DiskFull, ModelError
 from index.settings import Settings, load_settings
-from rag.models import native
 from rag.models.files import is_ready, model_path
-from rag.models.native import Native, build, cpu_identity, distrust, find, remove, why_unused
+from rag.models.native import Native, cpu_identity, distrust, find, why_unused
 from rag.models.serving import serve
-from rag.models.trial import Pair, Reply, Trial
 from tests.conftest import Run
+from ui import native
+from ui.native import build, remove
+from ui.trial import Pair, Reply, Trial
 
 # Before any fixture gives a test a cache and an environment of its own.
 SETTINGS = load_settings()
@@ -359,16 +360,14 @@ def test_the_whole_build_serves_what_dateline_asks_for(tmp_path: Path) -> None:
     assert found is not None
     assert left(settings) == ["llama-server", "llama-server.json"]
     assert found.ratio >= native.LEAST_RATIO
-    _check_served(found.path, model_path(settings), tmp_path)
+    _check_served(found.path, model_path(settings))
 
 
-def _check_served(binary: Path, model: Path, tmp_path: Path) -> None:
+def _check_served(binary: Path, model: Path) -> None:
     key = secrets.token_urlsafe(32)
-    slots = tmp_path / "slots"
-    slots.mkdir()
     request = {
         "model": str(model), "alias": "the-model", "context_tokens": 512, "threads": 2, "api_key": key,
-        "slots": f"{slots}/", "parallel": 2, "batch": 128,
+        "parallel": 2, "batch": 128,
     }  # fmt: skip
     process, address = serve(binary, request)
     try:
@@ -385,12 +384,9 @@ def _check_served(binary: Path, model: Path, tmp_path: Path) -> None:
             messages = [{"role": "system", "content": "Be brief. " * 20}]
             first = {"messages": messages, "max_tokens": 1, "temperature": 0, "id_slot": 0}
             client.post("/v1/chat/completions", json=first).raise_for_status()
-            client.post("/slots/0?action=save", json={"filename": "prefix"}).raise_for_status()
-            assert (slots / "prefix").stat().st_size > 1000
-            client.post("/slots/1?action=restore", json={"filename": "prefix"}).raise_for_status()
             second = {
                 "messages": [*messages, {"role": "user", "content": "Which colour has the sky?"}],
-                "max_tokens": 8, "temperature": 0, "seed": 0, "cache_prompt": True, "id_slot": 1, "stream": True,
+                "max_tokens": 8, "temperature": 0, "seed": 0, "cache_prompt": True, "id_slot": 0, "stream": True,
                 "stream_options": {"include_usage": True},
             }  # fmt: skip
             lines = client.post("/v1/chat/completions", json=second).raise_for_status().text.splitlines()

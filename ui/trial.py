@@ -178,28 +178,27 @@ def compare(binary: Path, model: Path, progress: Callable[[int, int], None] = la
         ModelError: one of the two can't be started or does not answer.
     """
     questions = [(passage, question, gold) for passage, asked in _PASSAGES for question, gold in asked]
-    with tempfile.TemporaryDirectory() as slots:
-        request = {
-            "model": str(model),
-            "alias": model.stem,
-            "context_tokens": _CONTEXT_TOKENS,
-            "batch": BATCH_TOKENS,
-            "parallel": 1,
-            "threads": len(os.sched_getaffinity(0)),
-            "api_key": secrets.token_urlsafe(32),
-            "slots": f"{slots}/",
-        }
-        with _built(binary, request) as built, _wheel(request) as wheel:
-            for client in (built, wheel):
-                _ask(client, *questions[0])  # what is loaded or allocated at the first question counts for nobody
-            pairs = []
-            for number, question in enumerate(questions):
-                first, second = (built, wheel) if number % 2 else (wheel, built)
-                replies = {first: _ask(first, *question)}
-                progress(2 * number + 1, 2 * len(questions))
-                replies[second] = _ask(second, *question)
-                progress(2 * number + 2, 2 * len(questions))
-                pairs.append(Pair(replies[built], replies[wheel]))
+    request = {
+        "model": str(model),
+        "alias": model.stem,
+        "context_tokens": _CONTEXT_TOKENS,
+        "batch": BATCH_TOKENS,
+        "parallel": 1,
+        "threads": len(os.sched_getaffinity(0)),
+        "api_key": secrets.token_urlsafe(32),
+    }
+    with _built(binary, request) as built, _wheel(request) as wheel:
+        for client in (built, wheel):
+            _ask(client, *questions[0])  # what is loaded or allocated at the first question counts for nobody
+        pairs = []
+        for number, question in enumerate(questions):
+            first, second = (built, wheel) if number % 2 else (wheel, built)
+            replies = {first: _ask(first, *question)}
+            progress(2 * number + 1, 2 * len(questions))
+            replies[second] = _ask(second, *question)
+            progress(2 * number + 2, 2 * len(questions))
+            pairs.append(Pair(replies[built], replies[wheel]))
+
     return Trial(tuple(pairs))
 
 
