@@ -228,12 +228,13 @@ class _Quickstart:
         from llama_index.llms.openai_like import OpenAILike
 
         with self._server.turn() as turn:
-            turn.wait_for_ever()
-            self._server.prepare(turn)  # what the slot has read is nothing that it could use
+            while not turn.wait(1):
+                pass
+            self._server.take(turn)  # what the slot has read is nothing that it could use
             llm = OpenAILike(
                 model=self._name, api_base=f"{self._server.address}/v1", api_key=self._server.api_key,
                 is_chat_model=True, context_window=4096, max_tokens=_QUICKSTART_TOKENS, temperature=0.0, timeout=600.0,
-                additional_kwargs={"extra_body": {"id_slot": turn.slot}},
+                additional_kwargs={"extra_body": {"id_slot": turn.slot, "cache_prompt": False}},
             )  # fmt: skip
             begun, first = time.perf_counter(), 0.0
             for _ in self._index.as_query_engine(llm=llm, streaming=True).query(question).response_gen:

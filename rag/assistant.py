@@ -21,13 +21,13 @@ from index.splitting import split_sentences
 from index.times import TimeHint
 from rag import by_source, decline, disagreement, evidence, listing
 from rag.by_source import BySource
-from rag.drafting import Draft, Drafter, Queued, TextAdded, finished
+from rag.drafting import Draft, Drafter, Queued, ReadOn, TextAdded, finished
 from rag.finding import Finder, Found
 from rag.judge import Judge
 from rag.models.llm import LLM, Stopped, Usage, whole
 from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Models, Refusal, Timings, Turn, full_text
 
-__all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "TextAdded"]
+__all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "ReadOn", "TextAdded"]
 
 READ_ON = 440  # tokens of evidence that are read too where the answer is not in the first
 WIDE_READING = 600  # tokens of evidence that a comparison, an overview or a summary takes at once
@@ -49,7 +49,7 @@ class Answered:
     answer: Answer
 
 
-Event = EvidenceFound | Queued | TextAdded | Answered
+Event = EvidenceFound | Queued | TextAdded | ReadOn | Answered
 
 
 class Assistant:
@@ -129,7 +129,7 @@ class Assistant:
         stop: threading.Event | None = None,
     ) -> Generator[Event, None, None]:
         """Like `ask`, as events: `EvidenceFound` once, `Queued` while others are answered, `TextAdded` many
-        times, `Answered` last.
+        times, `ReadOn` where that text does not count, `Answered` last.
 
         Closing the generator stops the model.
 
@@ -167,7 +167,7 @@ class Assistant:
         read: tuple[EvidenceSentence, ...],
         clock: _Clock,
         stop: threading.Event | None,
-    ) -> Generator[Queued | TextAdded, None, Draft]:
+    ) -> Generator[Queued | TextAdded | ReadOn, None, Draft]:
         more = () if found.wide else evidence.reading(found.ranked, self.llm.count, READ_ON, after=read)
         drafting = self._drafter.draft(found.standalone, read, found.asked, stop, more)
         with contextlib.closing(drafting):
@@ -240,7 +240,7 @@ class Assistant:
 
     def _answer(self, found: Found, draft: Draft, clock: _Clock, stop: threading.Event | None) -> Answer:
         """The draft as an answer, its sentences with what they rest on, or as a refusal."""
-        sentences, decision = draft.sentences(), draft.decision
+        decision, sentences = draft.decision, draft.sentences()
         differ: tuple[Disagreement, ...] = ()
         refusal: Refusal | None = None
         if decision.declined:

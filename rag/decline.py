@@ -10,9 +10,9 @@ from rag.reader import says_none
 from rag.types import EvidenceSentence, Refusal
 
 DECLINED_TEXT = "None of the articles says that."
-# Chosen on news-2024; docs/training.md has the table.
-NONE_FROM = 0.8  # the probability of "None …" from which nothing else is written; above .5, or it would not be
-READ_ON_FROM = 0.5  # the same, from which more is read before it is decided
+# Both chosen on news-2024; docs/training.md has the table.
+NONE_FROM = 0.95  # the probability of "None …" from which nothing else is written
+CARRIED_FROM = 0.3  # the judge's probability that the best sentence is carried, below which it is no answer
 _SUGGESTED = 2  # articles that are pointed at instead
 
 
@@ -24,9 +24,18 @@ class Decision:
     confidence: float
 
 
-def decide(none: float, shown: bool) -> Decision:
-    """Decide from the probability that there is no answer, and from whether any sentence of it may be shown."""
-    return Decision(not shown, 1 - none if shown else min(1 - none, 0.5))
+def decide(none: float, carried: float, shown: bool, *, trained: bool) -> Decision:
+    """Decide whether what was written is an answer.
+
+    Args:
+        none: the probability that there is none.
+        carried: the judge's probability that the best sentence is carried and is what is asked.
+        shown: whether any sentence may be shown.
+        trained: whether reader and judge were trained; another model's probabilities are not asked for so much.
+    """
+    declined = not shown or none >= NONE_FROM or (trained and carried < CARRIED_FROM)
+    confidence = (1 - none) * carried
+    return Decision(declined, min(confidence, 0.5) if declined else confidence)
 
 
 def explain(text: str, evidence: Sequence[EvidenceSentence]) -> Refusal:

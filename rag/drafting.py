@@ -29,7 +29,12 @@ class TextAdded:
     text: str
 
 
-Drafting = Generator[Queued | TextAdded, None, "Draft"]
+@dataclass(frozen=True, slots=True)
+class ReadOn:
+    """What was read first does not hold the answer: more is read, and the text so far does not count."""
+
+
+Drafting = Generator[Queued | TextAdded | ReadOn, None, "Draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,16 @@ class Draft:
     text: str = ""
     marked: tuple[cite.MarkedSentence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()  # on each of its sentences; none where it says that there is nothing
+    added: tuple[bool, ...] = ()  # whether each names something that stands in nothing that it cites
     usage: Usage = field(default_factory=Usage)
+    trained: bool = True  # whether by a model that was trained to read so
 
     @property
     def decision(self) -> decline.Decision:
         """Whether it is an answer."""
-        return decline.decide(self.none, bool(self.sentences()))
+        shown = self._carried()
+        carried = max((each.probability for each in shown if each.citations), default=0.0)
+        return decline.decide(self.none, carried, bool(shown), trained=self.trained)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -60,13 +69,17 @@ class Draft:
         return sum(number not in known for each in self.marked for number in each.numbers)
 
     def sentences(self) -> tuple[AnswerSentence, ...]:
-        """The sentences that may be shown, with what they rest on; none where nothing rests on anything."""
+        """The sentences that are shown, with what they rest on; none where it is declined."""
+        return () if self.decision.declined else self._carried()
+
+    def _carried(self) -> tuple[AnswerSentence, ...]:
+        """The sentences that something carries, at least in part; none where nothing rests on anything."""
         if not self.verdicts:
             return ()
         cited = cite.cite([each.numbers for each in self.marked], self.read)
         found = [
-            AnswerSentence(marked.text, citations, verdict.support, verdict.yes)
-            for marked, citations, verdict in zip(self.marked, cited, self.verdicts, strict=True)
+            AnswerSentence(marked.text, citations, Support.PARTIAL if added else verdict.support, verdict.yes)
+            for marked, citations, verdict, added in zip(self.marked, cited, self.verdicts, self.added, strict=True)
             if (citations or marked.text.startswith(reader.MISSING)) and verdict.support is not Support.UNSUPPORTED
         ]
         number = cite.numbering()  # anew: the numbers run on where a sentence was taken out
@@ -102,23 +115,54 @@ class Drafter:
         if not read:
             return Draft(read, 1.0)
         messages = reader.prompt(question, read, asked, trained=self.llm.is_trained)
-        none, without, first = 0.0, "", None
-        if self.llm.is_trained:  # its first word tells, before any is shown
-            _, first = yield from self._write(messages, 1, stop)
-            none = reader.none(first)
-            if more and none >= decline.READ_ON_FROM:
-                messages, read = reader.read_on(messages, question, more, asked), (*read, *more)
-                _, first = yield from self._write(messages, 1, stop)
-                none = reader.none(first)
-            without = reader.NONE_WORD if none < decline.NONE_FROM else ""
+        if not self.llm.is_trained:
+            return (yield from self._written(question, messages, read, asked, Usage(), 0.0, stop))
+        draft = yield from self._looked(question, messages, read, asked, stop)
+        if more and draft.decision.declined:
+            yield ReadOn()
+            messages, read = reader.read_on(messages, question, more, asked), (*read, *more)
+            draft = yield from self._looked(question, messages, read, asked, stop)
+        if draft.text:
+            return draft
+        text, usage = yield from self._write(messages, reader.TOKENS, stop)
+        return replace(draft, text=text, marked=tuple(cite.read_markers(text)), usage=usage)
+
+    def _looked(
+        self,
+        question: str,
+        messages: Sequence[Message],
+        read: tuple[EvidenceSentence, ...],
+        asked: str,
+        stop: threading.Event | None,
+    ) -> Drafting:
+        """What is written unless its first word, which is looked at, says that there is nothing to write."""
+        _, look = yield from self._write(messages, 1, stop)
+        none = reader.none(look)
+        if none >= decline.NONE_FROM:
+            return Draft(read, none, usage=look)
+        return (yield from self._written(question, messages, read, asked, look, none, stop))
+
+    def _written(
+        self,
+        question: str,
+        messages: Sequence[Message],
+        read: tuple[EvidenceSentence, ...],
+        asked: str,
+        look: Usage,
+        none: float,
+        stop: threading.Event | None,
+    ) -> Drafting:
+        """A text, and the verdicts on its sentences; a trained reader has looked, and does not begin with a refusal."""
+        without = reader.NONE_WORD if self.llm.is_trained else ""
         text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
-        if first:  # it was then that the prompt was read
-            usage = replace(usage, cached_tokens=first.cached_tokens)
+        if self.llm.is_trained:  # it was then that the prompt was read
+            usage = replace(usage, cached_tokens=look.cached_tokens)
         marked = tuple(cite.read_markers(text))
         if reader.says_none(text) or not marked:
-            return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage)
+            return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage, trained=self.llm.is_trained)
         verdicts = tuple(self._verdict(question, each, read, asked, stop) for each in marked)
-        return Draft(read, none, text, marked, verdicts, usage)
+        added = tuple(_adds(question, each, read) for each in marked)
+        return Draft(read, none, text, marked, verdicts, added, usage, self.llm.is_trained)
 
     def _verdict(
         self,
@@ -134,15 +178,11 @@ class Drafter:
         cited = reader.cited(marked.numbers, read)
         if not cited:
             return Verdict(0.0, 0.0, 1.0)
-        verdict = self.judge.carried(question, marked.text, cited, asked, stop)
-        heads = [(e.article.title, e.article.source, e.article.author, e.article.published) for e in cited]
-        known = [question, *(e.text for e in cited), *(part for head in heads for part in head)]
-        known += [day_in_words(e.article.published) for e in cited]
-        return verdict.in_part() if cite.stands_nowhere(marked.text, known) else verdict
+        return self.judge.carried(question, marked.text, cited, asked, stop)
 
     def _write(
         self, messages: Sequence[Message], tokens: int, stop: threading.Event | None, without: str = ""
-    ) -> Generator[Queued | TextAdded, None, tuple[str, Usage]]:
+    ) -> Generator[Queued | TextAdded | ReadOn, None, tuple[str, Usage]]:
         """What the model writes, as events; a single token is asked for its probability, and is no text."""
         text, told = "", 0
         writing = self.llm.write(messages, tokens, stop, likely=tokens == 1, without=without)
@@ -170,3 +210,13 @@ def finished(drafting: Drafting) -> Draft:
         except StopIteration as end:
             draft: Draft = end.value
             return draft
+
+
+def _adds(question: str, marked: cite.MarkedSentence, read: Sequence[EvidenceSentence]) -> bool:
+    """Whether a sentence names something that stands neither in what it cites, nor in its head, nor in the question."""
+    if marked.text.startswith(reader.MISSING):
+        return False
+    cited = reader.cited(marked.numbers, read)
+    heads = [(e.article.title, e.article.source, e.article.author, e.article.published) for e in cited]
+    known = [question, *(e.text for e in cited), *(part for head in heads for part in head)]
+    return bool(cite.stands_nowhere(marked.text, [*known, *(day_in_words(e.article.published) for e in cited)]))

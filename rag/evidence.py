@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 
@@ -35,6 +36,7 @@ _HEADER_TOKENS = 24  # what an article's header takes in the prompt, about
 _NUMBER_TOKENS = 4  # "[12] " and the line break
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class _Candidate:
 
 
 def pool(
-    question: str, hits: Sequence[Hit], index: Index, relevance: Score, *, copies: bool = False
+    question: str, hits: Sequence[Hit], index: Index, relevance: Score, *, by_article: bool = False
 ) -> tuple[Ranked, ...]:
     """The sentences of the best articles, the most relevant first, each once; not numbered, `score` is the relevance,
     and lower than any for the one before.
@@ -67,10 +69,13 @@ def pool(
 
     Args:
         relevance: as `index.relevance.Relevance.scores`; it reads every sentence after the one before it.
-        copies: whether a sentence that is another article's too stays with each.
+        by_article: whether every article is heard: as many sentences of each are looked at, and one that is another's
+            too stays with each.
     """
     stored = [(hit, index.sentences(hit)) for hit in firsts(hits, lambda hit: hit.article_key)]
-    near = _candidates(question, index.embedder.query(question), [each for each in stored if each[1].spans], copies)
+    near = _candidates(question, index.embedder.query(question), [each for each in stored if each[1].spans], by_article)
+    if by_article:
+        near = in_turns(near, lambda c: c.hit.article_key)
     pairs = [(c.at(c.position - 1, -math.inf) if c.position else None, c.at(c.position)) for c in near[:_READABLE]]
     logits = relevance(question, [f"{before.text} {own.text}" if before else own.text for before, own in pairs])
     ranked = [
@@ -81,12 +86,17 @@ def pool(
 
 def spread(ranked: Sequence[Ranked]) -> tuple[Ranked, ...]:
     """The best sentence of each article, then the second of each, and so on, for what compares the articles."""
-    seen: Counter[str] = Counter()
-    places = []
-    for each in ranked:
-        places.append(seen[each.sentence.article.id])
-        seen[each.sentence.article.id] += 1
-    return tuple(each for _, each in sorted(zip(places, ranked, strict=True), key=lambda pair: pair[0]))
+    return tuple(in_turns(ranked, lambda each: each.sentence.article.id))
+
+
+def in_turns(items: Iterable[_Item], owner: Callable[[_Item], Hashable]) -> list[_Item]:
+    """The first item of each owner, then the second of each, and so on; else in their order."""
+    seen: Counter[Hashable] = Counter()
+    placed = []
+    for item in items:
+        placed.append((seen[owner(item)], item))
+        seen[owner(item)] += 1
+    return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
 
 
 def openings(articles: Iterable[Article], sentences: int) -> tuple[Ranked, ...]:
@@ -192,7 +202,7 @@ def _numbered(sentence: EvidenceSentence) -> str:
 
 
 def _candidates(
-    question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]], copies: bool
+    question: str, vector: Vectors, articles: Sequence[tuple[Hit, StoredSentences]], by_article: bool
 ) -> list[_Candidate]:
     """The sentences of the articles, the nearest to the question first, each once.
 
@@ -217,7 +227,9 @@ def _candidates(
             found.append(_Candidate(hit, sentences.spans, row, score))
     found.sort(key=lambda c: (-c.score, c.hit.article_key, c.position))
     told = [(c, tuple(words(c.at(c.position).text))) for c in found]
-    once = firsts((each for each in told if each[1]), lambda each: (each[1], each[0].hit.article_key if copies else 0))
+    once = firsts(
+        (each for each in told if each[1]), lambda each: (each[1], each[0].hit.article_key if by_article else 0)
+    )
     return [c for c, _ in once]
 
 

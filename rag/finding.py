@@ -26,7 +26,7 @@ _OPENING = 3  # sentences of an article's beginning that a summary starts from
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was found for a question: `standalone` is the question on its own; a list has articles, all else sentences
-    or nothing. `wide` where much is to be read at once: several articles are compared, or a text is summed up."""
+    or nothing. `compares` where it asks what several articles say."""
 
     question: str
     standalone: str
@@ -35,7 +35,12 @@ class Found:
     when: TimeHint | None = None
     ranked: tuple[evidence.Ranked, ...] = ()
     listed: tuple[Article, ...] = ()
-    wide: bool = False
+    compares: bool = False
+
+    @property
+    def wide(self) -> bool:
+        """Whether much is to be read at once: several articles are compared, or a text is summed up."""
+        return self.compares or self.kind is not Kind.QUESTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +101,14 @@ class Finder:
             articles = listing.listed(question, self.index, hits, self.relevance, when, filters)
             return Found(typed, question, asked, kind, when, listed=tuple(articles))
         if kind is Kind.OVERVIEW:
-            return Found(typed, question, asked, kind, when, self._overview(filters), wide=True)
-        ranked = evidence.pool(question, hits, self.index, self.relevance, copies=by_article)
-        compares = asked_like(question, self.index.embedder).compares
+            return Found(typed, question, asked, kind, when, self._overview(filters))
+        compares = kind is Kind.QUESTION and asked_like(question, self.index.embedder).compares
+        ranked = evidence.pool(question, hits, self.index, self.relevance, by_article=by_article or compares)
         if compares:
             ranked = evidence.spread(ranked)
         if kind is Kind.SUMMARY and ranked:
             ranked = (*evidence.openings([ranked[0].sentence.article], _OPENING), *ranked)
-        return Found(typed, question, asked, kind, when, ranked, wide=compares or kind is Kind.SUMMARY)
+        return Found(typed, question, asked, kind, when, ranked, compares=compares)
 
     def _overview(self, filters: Filters | None) -> tuple[evidence.Ranked, ...]:
         """The beginnings of some articles, spread evenly over all of them by date."""

@@ -43,10 +43,6 @@ class Verdict:
     part: float
     no: float
 
-    def in_part(self) -> Verdict:
-        """The same where not all of it can hold."""
-        return Verdict(0.0, self.yes + self.part, self.no)
-
     @property
     def support(self) -> Support:
         """What is shown to a reader."""

@@ -19,7 +19,7 @@ from gradio.blocks import Block
 
 from index.errors import DatelineError, UnknownArticle
 from index.search import MAX_QUESTION
-from rag.assistant import Answered, Assistant, Event, EvidenceFound, Queued, TextAdded
+from rag.assistant import Answered, Assistant, Event, EvidenceFound, Queued, ReadOn, TextAdded
 from rag.types import EvidenceSentence, Turn
 from ui import render
 from ui.writing import Desk, Writing
@@ -105,6 +105,8 @@ class Draft:
                 self.ahead = ahead
             case TextAdded(text=text):
                 self.text += text
+            case ReadOn():
+                self.text = ""
             case Answered(answer=answer):
                 self.done = self._exchange(answer.text, render.answer_html(answer), _READY)
 

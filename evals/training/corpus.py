@@ -279,7 +279,7 @@ def blind(cluster: Cluster, folder: Path = FOLDER) -> dict[str, tuple[str, ...]]
     """The ids that somebody who had not seen the answers answered each question from."""
     path = folder / "blind" / f"{cluster.name}.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = [[part.strip() for part in line.split("|")] for line in lines if line.startswith("q")]
+    rows = [[part.strip() for part in line.split("|")] for line in lines if not line.startswith("#")]
     return {
         row[0]: tuple(each for each in row[-1].replace(",", " ").split() if each in cluster.sentences) for row in rows
     }

@@ -1,8 +1,8 @@
 """What the reader itself writes where it must write something: its own mistakes, from which the judge learns.
 
 Made-up wrong answers are easy to tell from right ones; those that a model believes are not. So the reader answers
-questions whose right answer is known: those of the corpus with all that answers them taken away, and those of the tuning
-half of XQuAD, a third of them without their article. What holds a known answer is right, all else is wrong.
+questions whose right answer is known: those of the corpus with all that answers them taken away, and those of XQuAD's
+tuning half, a third of them without their article. What holds a known answer is right, all else is wrong.
 """
 
 from __future__ import annotations

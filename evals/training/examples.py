@@ -116,10 +116,10 @@ class Corpus:
         article, start, end = self._places[cluster.name][sentence]
         return [e for e in found if e.article.id == article and e.start < end and start < e.end]
 
-    def pool(self, question: str, asked: str) -> tuple[evidence.Ranked, ...]:
+    def pool(self, question: str, asked: str, *, by_article: bool = False) -> tuple[evidence.Ranked, ...]:
         """What the search finds for a question, the most relevant first, as the assistant ranks it."""
         hits = self.index.search(question, evidence.HITS, asked=asked)
-        return evidence.pool(question, hits, self.index, bundled().scores)
+        return evidence.pool(question, hits, self.index, bundled().scores, by_article=by_article)
 
     def before(self, found: Iterable[EvidenceSentence]) -> list[EvidenceSentence]:
         """The sentences in the order of their articles, each after the one before it."""
@@ -228,11 +228,13 @@ class Builder:
         self, cluster: Cluster, question: Question, name: str, pool: Sequence[evidence.Ranked], lot: random.Random
     ) -> Example:
         """What is written after a long reading, the best sentences of each article first where they are compared."""
-        ranked = evidence.spread(pool) if question.kind in _WIDE else pool
+        asked = question.standalone or question.text
+        if question.kind in _WIDE:
+            pool = evidence.spread(self._corpus.pool(asked, question.day, by_article=True))
         gold = self._corpus.before(self._corpus.of(cluster, sorted(question.gold)))
-        found = _with(evidence.reading(ranked, count, LARGE, skipping=True), gold, LARGE)
+        found = _with(evidence.reading(pool, count, LARGE, skipping=True), gold, LARGE)
         read = evidence.renumbered(shuffled(found, lot))
-        messages = reader.prompt(question.standalone or question.text, read, question.day, trained=True)
+        messages = reader.prompt(asked, read, question.day, trained=True)
         told = learned(self._answer(cluster, question, read), FIRST_WORD)
         return Example(name, self._splits[cluster.name], (Part(opened(messages)), *told))
 

@@ -2,24 +2,39 @@ from __future__ import annotations
 
 import pytest
 
-from rag.decline import DECLINED_TEXT, decide, explain
+from rag.decline import CARRIED_FROM, DECLINED_TEXT, NONE_FROM, decide, explain
 from tests.rag.making import article, sentence
 
 
-@pytest.mark.parametrize("none", [0.0, 0.5, 1.0])
-def test_it_is_an_answer_where_any_sentence_may_be_shown_however_likely_there_is_none(none: float) -> None:
-    assert not decide(none, shown=True).declined
-    assert decide(none, shown=False).declined
+@pytest.mark.parametrize(
+    ("none", "carried", "shown", "declined"),
+    [
+        (0.0, 1.0, True, False),
+        (NONE_FROM - 0.01, CARRIED_FROM, True, False),
+        (NONE_FROM, 1.0, True, True),
+        (0.0, CARRIED_FROM - 0.01, True, True),
+        (0.0, 1.0, False, True),
+    ],
+)
+def test_it_is_declined_where_there_is_nothing_or_nothing_is_carried_or_shown(
+    none: float, carried: float, shown: bool, declined: bool
+) -> None:
+    assert decide(none, carried, shown, trained=True).declined == declined
 
 
-@pytest.mark.parametrize(("none", "confidence"), [(0.0, 1.0), (0.2, 0.8), (1.0, 0.0)])
-def test_an_answer_is_as_sure_as_that_there_is_one(none: float, confidence: float) -> None:
-    assert decide(none, shown=True).confidence == pytest.approx(confidence)
+def test_another_model_s_probabilities_are_not_asked_for_so_much() -> None:
+    assert not decide(0.0, 0.0, True, trained=False).declined
+    assert decide(0.0, 0.0, False, trained=False).declined
 
 
-@pytest.mark.parametrize(("none", "confidence"), [(0.0, 0.5), (0.5, 0.5), (0.8, 0.2), (1.0, 0.0)])
-def test_nobody_is_sure_of_an_answer_that_is_not_shown(none: float, confidence: float) -> None:
-    assert decide(none, shown=False).confidence == pytest.approx(confidence)
+@pytest.mark.parametrize(("none", "carried"), [(0.0, 1.0), (0.2, 0.8), (0.9, 0.4)])
+def test_an_answer_is_as_sure_as_that_there_is_one_and_it_is_carried(none: float, carried: float) -> None:
+    assert decide(none, carried, True, trained=True).confidence == pytest.approx((1 - none) * carried)
+
+
+@pytest.mark.parametrize(("none", "carried", "confidence"), [(0.0, 1.0, 0.5), (0.0, 0.4, 0.4), (0.8, 1.0, 0.2)])
+def test_nobody_is_sure_of_an_answer_that_is_not_shown(none: float, carried: float, confidence: float) -> None:
+    assert decide(none, carried, False, trained=True).confidence == pytest.approx(confidence)
 
 
 PORT = sentence(article("port", "It opened.", title="The port"), 0)

@@ -12,7 +12,7 @@ from index.errors import ModelError
 from prompts import Message
 from rag import decline, reader
 from rag.cite import read_markers
-from rag.drafting import Draft, Drafter, Drafting, Queued, TextAdded, finished
+from rag.drafting import Draft, Drafter, Drafting, Queued, ReadOn, TextAdded, finished
 from rag.judge import Verdict
 from rag.models.llm import Usage, Waiting
 from rag.types import EvidenceSentence, Support
@@ -126,16 +126,20 @@ def test_of_nothing_nothing_is_asked() -> None:
 @pytest.mark.parametrize(("none", "without"), [(decline.NONE_FROM - 0.01, "None"), (decline.NONE_FROM, "")])
 def test_only_what_is_probably_no_answer_may_say_so(none: float, without: str) -> None:
     model = Model(REFUSAL, none)
-    finished(drafting(model))
+    draft = finished(drafting(model))
+    assert draft.text == REFUSAL
     assert model.asked == [LOOK, (reader.TOKENS, False, without)]
 
 
 MORE = (sentence(article("paper", "It opened in 2008."), 0, 0.0, 4),)
+UNSURE = Verdict(decline.CARRIED_FROM - 0.01, 1.01 - decline.CARRIED_FROM, 0.0)
 
 
-def test_where_the_answer_is_probably_not_in_the_first_it_is_read_on_in_the_same_conversation() -> None:
-    model, judge = Model("It opened in 2008 [4].", (decline.READ_ON_FROM, 0.25)), Judge()
-    draft = finished(drafting(model, judge, more=MORE))
+def test_where_there_is_probably_nothing_in_the_first_it_is_read_on_in_the_same_conversation() -> None:
+    model = Model("It opened in 2008 [4].", (decline.NONE_FROM, 0.25))
+    events = drafting(model, more=MORE)
+    assert next(events) == ReadOn(), "nothing was written yet"
+    draft = finished(events)
     first = reader.prompt("When did it open?", READ, "2025-07-27", trained=True)
     then = reader.read_on(first, "When did it open?", MORE, "2025-07-27")
     assert model.prompts == [first, then, then]
@@ -146,24 +150,38 @@ def test_where_the_answer_is_probably_not_in_the_first_it_is_read_on_in_the_same
     assert [c.article for s in draft.sentences() for c in s.citations] == ["paper"]
 
 
-@pytest.mark.parametrize(("none", "more"), [(decline.READ_ON_FROM - 0.01, MORE), (1.0, ())])
-def test_it_is_not_read_on_where_the_answer_is_there_or_nothing_is_left(
-    none: float, more: tuple[EvidenceSentence, ...]
-) -> None:
-    model = Model("It opened in 2007 [1].", none)
+def test_where_the_judge_is_not_convinced_of_the_first_text_it_does_not_count() -> None:
+    model, judge = Model("It opened in 2007 [1].", (0.0, 0.0)), Judge(UNSURE)
+    events = list(drafting(model, judge, more=MORE))
+    pieces = [TextAdded("It op"), TextAdded("ened in 2007 [1].")]
+    assert events == [*pieces, ReadOn(), *pieces]
+
+
+def test_what_is_read_on_in_vain_ends_in_the_reader_s_own_refusal() -> None:
+    model = Model(REFUSAL, (1.0, 1.0))
+    draft = finished(drafting(model, more=MORE))
+    assert (draft.text, draft.decision) == (REFUSAL, decline.Decision(True, 0.0))
+    assert model.asked == [LOOK, LOOK, ANSWER]
+
+
+@pytest.mark.parametrize("more", [MORE, ()])
+@pytest.mark.parametrize("trained", [True, False])
+def test_it_is_not_read_on_where_the_answer_is_there(more: tuple[EvidenceSentence, ...], trained: bool) -> None:
+    model = Model("It opened in 2007 [1].", 0.5, is_trained=trained)
     assert finished(drafting(model, more=more)).read == READ
-    assert len(model.asked) == 2
 
 
-@pytest.mark.parametrize(
-    ("none", "confidence"), [(decline.NONE_FROM + 0.15, 1 - decline.NONE_FROM - 0.15), (0.0, 1 - decline.NONE_FROM)]
-)
-def test_a_written_refusal_is_as_sure_as_the_look_and_at_least_as_sure_as_its_threshold(
-    none: float, confidence: float
-) -> None:
+def test_what_is_hardly_carried_is_no_answer_unless_another_model_wrote_it() -> None:
+    draft = finished(drafting(Model("It opened in 2007 [1].", 0.25), Judge(UNSURE)))
+    assert draft.decision == decline.Decision(True, pytest.approx(0.75 * UNSURE.yes))
+    other = finished(drafting(Model("It opened in 2007 [1].", is_trained=False), Judge(UNSURE)))
+    assert not other.decision.declined
+
+
+@pytest.mark.parametrize("none", [decline.NONE_FROM, 0.0])
+def test_a_written_refusal_is_no_answer_whatever_the_look_told(none: float) -> None:
     draft = finished(drafting(Model(REFUSAL, none)))
-    assert draft.decision.declined
-    assert draft.decision.confidence == pytest.approx(confidence)
+    assert draft.decision == decline.Decision(True, 0.0)
 
 
 def test_a_model_that_was_not_trained_is_not_looked_at_and_may_begin_as_it_likes() -> None:
@@ -178,7 +196,7 @@ def test_what_says_nothing_is_not_checked_and_is_no_answer(text: str) -> None:
     judge = Judge()
     draft = finished(drafting(Model(text), judge))
     assert judge.asked == []
-    assert (draft.text, draft.sentences(), draft.decision) == (text, (), decline.Decision(True, 1 - decline.NONE_FROM))
+    assert (draft.text, draft.sentences(), draft.decision) == (text, (), decline.Decision(True, 0.0))
 
 
 def test_a_draft_is_told_as_it_is_written_and_the_look_is_no_text() -> None:
@@ -236,21 +254,24 @@ def test_what_is_said_to_be_missing_is_not_asked_and_may_be_shown(marker: str) -
     assert judge.asked == []
 
 
+FULL, HALF = Support.SUPPORTED, Support.PARTIAL
+
+
 @pytest.mark.parametrize(
-    ("text", "verdict"),
+    ("text", "support"),
     [
-        ("It opened in 2007 [1].", YES),
-        ("It opened in 2008 [1].", PART),
-        ("It has cranes from Karachi [2].", PART),
-        ("It was said by Gull on Monday [1].", YES),  # the article's author, and a word of the question
-        ("The Gazette wrote of “Harbours” on 3 May 2024 [1].", YES),
-        ("The Gazette wrote so on 9 May 2024 [1].", PART),
-        ("Trains are late at the Gazette [3].", PART),  # the source of an article that it does not cite
-        ("It has cranes of 2007 [2].", YES),  # in the sentence before
-        ("It opened in 2007 [2], as trains did [3].", YES),
+        ("It opened in 2007 [1].", FULL),
+        ("It opened in 2008 [1].", HALF),
+        ("It has cranes from Karachi [2].", HALF),
+        ("It was said by Gull on Monday [1].", FULL),  # the article's author, and a word of the question
+        ("The Gazette wrote of “Harbours” on 3 May 2024 [1].", FULL),
+        ("The Gazette wrote so on 9 May 2024 [1].", HALF),
+        ("Trains are late at the Gazette [3].", HALF),  # the source of an article that it does not cite
+        ("It has cranes of 2007 [2].", FULL),  # in the sentence before
+        ("It opened in 2007 [2], as trains did [3].", FULL),
     ],
 )
-def test_what_names_something_that_stands_nowhere_is_carried_in_part_at_most(text: str, verdict: Verdict) -> None:
+def test_what_names_something_that_stands_nowhere_is_carried_in_part_at_most(text: str, support: Support) -> None:
     port = article(
         "port",
         "It opened in 2007.",
@@ -261,10 +282,11 @@ def test_what_names_something_that_stands_nowhere_is_carried_in_part_at_most(tex
         published="2024-05-03",
     )
     read = (sentence(port, 0, 2.0, 1), sentence(port, 1, 1.0, 2), sentence(TRAIN, 0, 0.0, 3))
-    for judge, expected in ((Judge(), verdict), (Judge(NO), NO)):
-        drafter = Drafter(Model(text), judge)  # type: ignore[arg-type]
-        draft = finished(drafter.draft("What was said on Monday?", read, "", None))
-        assert draft.verdicts == (expected,)
+    drafter = Drafter(Model(text), Judge())  # type: ignore[arg-type]
+    draft = finished(drafter.draft("What was said on Monday?", read, "", None))
+    assert [(s.support, s.probability) for s in draft.sentences()] == [(support, 1.0)]
+    drafter = Drafter(Model(text), Judge(NO))  # type: ignore[arg-type]
+    assert finished(drafter.draft("What was said on Monday?", read, "", None)).sentences() == ()
 
 
 def test_a_judge_that_fails_fails_the_draft() -> None:
@@ -285,7 +307,7 @@ def test_what_is_cited_is_read_with_the_sentence_before_it() -> None:
 
 
 def made(text: str, *verdicts: Verdict, none: float = 0.0) -> Draft:
-    return Draft(READ, none, text, tuple(read_markers(text)), verdicts)
+    return Draft(READ, none, text, tuple(read_markers(text)), verdicts, tuple(False for _ in verdicts))
 
 
 def test_what_is_not_carried_or_cites_nothing_is_left_out_and_the_numbers_run_on() -> None:
@@ -314,11 +336,18 @@ def test_what_is_said_to_be_missing_needs_no_citation_but_is_carried_or_left_out
 def test_where_no_sentence_may_be_shown_it_is_declined(text: str, verdict: Verdict) -> None:
     draft = made(text, verdict)
     assert draft.sentences() == ()
-    assert draft.decision == decline.Decision(True, 0.5)
+    assert draft.decision == decline.Decision(True, 0.0)
 
 
-def test_where_any_sentence_may_be_shown_it_is_an_answer_as_sure_as_that_there_is_one() -> None:
-    assert made("It opened [1]. Elephants sang [3].", PART, NO, none=0.75).decision == decline.Decision(False, 0.25)
+def test_an_answer_is_as_sure_as_that_there_is_one_and_its_best_sentence_is_carried() -> None:
+    best = Verdict(0.8, 0.1, 0.1)
+    draft = made("It opened [1]. It has cranes [2]. Elephants sang [3].", PART, best, NO, none=0.75)
+    assert draft.decision == decline.Decision(False, pytest.approx(0.25 * 0.8))
+
+
+def test_what_is_missing_makes_no_answer_surer() -> None:
+    unsure = Verdict(0.1, 0.9, 0.0)
+    assert made(f"It opened [1]. {reader.MISSING} who paid.", unsure, YES).decision.declined
 
 
 def test_markers_that_point_at_nothing_that_was_read_are_counted() -> None:

@@ -141,7 +141,7 @@ def test_where_every_article_is_asked_each_keeps_its_copy_but_not_twice(
     write("twice.txt", "Rain is rare in that town. Fish is dear. Rain is rare in that town.")
     filled.add([folder])
     hits = filled.search(OPENED, 12)
-    found = [each.sentence for each in pool(OPENED, hits, filled, Relevance(), copies=True)]
+    found = [each.sentence for each in pool(OPENED, hits, filled, Relevance(), by_article=True)]
     assert {e.article.id for e in found if e.text == "The harbour of Gwadar was opened in 2007."} == {"gwadar", "copy"}
     assert sorted(e.article.id for e in found if e.text.startswith("Rain")) == ["gwadar", "twice"]
 

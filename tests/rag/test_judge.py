@@ -124,12 +124,6 @@ def test_support_begins_at_its_thresholds(yes: float, part: float, support: Supp
     assert Verdict(yes, part, 1 - yes - part).support is support
 
 
-def test_what_cannot_hold_whole_is_carried_in_part_as_far_as_it_was_at_all() -> None:
-    assert Verdict(0.75, 0.125, 0.125).in_part() == Verdict(0, 0.875, 0.125)
-    assert Verdict(1, 0, 0).in_part().support is Support.PARTIAL
-    assert Verdict(0, 0, 1).in_part().support is Support.UNSUPPORTED
-
-
 def test_two_sentences_relate_by_the_shares_of_four_words() -> None:
     found = relate(Model({"agree": 0.4, "later": 0.1, "against": 0.3, "perhaps": 0.2}))
     assert found == {
