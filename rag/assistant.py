@@ -21,15 +21,17 @@ from index.splitting import split_sentences
 from index.times import TimeHint
 from rag import by_source, decline, disagreement, evidence, listing
 from rag.by_source import BySource
-from rag.drafting import Draft, Drafter, Queued, ReadOn, TextAdded, finished
+from rag.drafting import Asked, Draft, Drafter, Queued, ReadOn, TextAdded, finished, quoted
 from rag.finding import Finder, Found
-from rag.judge import Judge
+from rag.judge import CLAIM, Judge
 from rag.models.llm import LLM, Stopped, Usage, whole
-from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Models, Refusal, Timings, Turn, full_text
+from rag.types import LINES, Answer, Disagreement, EvidenceSentence, Kind, Models, Refusal, Timings, Turn, full_text
 
 __all__ = ["Answered", "Assistant", "Event", "EvidenceFound", "Queued", "ReadOn", "TextAdded"]
 
 READ_ON = 440  # tokens of evidence that are read too where the answer is not in the first
+_ALONE = 3  # articles that are asked alone, where a comparison rests on no two of them
+_QUOTED = {Kind.OVERVIEW: 1, Kind.SUMMARY: 3}  # sentences of an article that stand for it where no summary is carried
 WIDE_READING = 600  # tokens of evidence that a comparison, an overview or a summary takes at once
 
 
@@ -159,6 +161,8 @@ class Assistant:
         clock.mark("evidence")
         yield EvidenceFound(evidence.gathered(read, found.ranked), clock.ms("evidence"), found.when)
         draft = yield from self._told(found, read, clock, stop)
+        if found.kind in _QUOTED and draft.decision.declined:
+            draft = quoted(read, _QUOTED[found.kind])
         yield Answered(self._answer(found, draft, clock, stop))
 
     def _told(
@@ -168,8 +172,17 @@ class Assistant:
         clock: _Clock,
         stop: threading.Event | None,
     ) -> Generator[Queued | TextAdded | ReadOn, None, Draft]:
-        more = () if found.wide else evidence.reading(found.ranked, self.llm.count, READ_ON, after=read)
-        drafting = self._drafter.draft(found.standalone, read, found.asked, stop, more)
+        count = self.llm.count
+        if found.kind is not Kind.QUESTION:  # what sums up does not depend on a day, and is judged for what it says
+            drafting = self._drafter.draft(Asked(found.standalone, "", stop, CLAIM), read)
+        elif found.compares:
+            groups = by_source.groups(found.ranked)[:_ALONE]
+            by_date = sorted(groups, key=lambda group: group.article.published)
+            alone = [evidence.reading(group.ranked, count, self.settings.evidence_tokens) for group in by_date]
+            drafting = self._drafter.compared(Asked(found.standalone, found.asked, stop), read, alone)
+        else:
+            more = evidence.reading(found.ranked, count, READ_ON, after=read)
+            drafting = self._drafter.draft(Asked(found.standalone, found.asked, stop), read, more)
         with contextlib.closing(drafting):
             while True:
                 try:
@@ -218,7 +231,7 @@ class Assistant:
         drafts = []
         for done, group in enumerate(groups, start=1):
             read = evidence.reading(group.ranked, self.llm.count, self.settings.evidence_tokens)
-            draft = finished(self._drafter.draft(found.standalone, read, asked, stop))
+            draft = finished(self._drafter.draft(Asked(found.standalone, asked, stop), read))
             drafts.append(by_source.Draft(group, read, draft.sentences()))
             report(done, len(groups))
         said = evidence.renumbered(e for draft in drafts if draft.sentences for e in draft.read)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from index.times import day_in_words
 from prompts import Message
 from rag import cite, decline, reader
+from rag.evidence import renumbered
 from rag.judge import Judge, Verdict
 from rag.models.llm import LLM, Usage, Waiting
 from rag.types import AnswerSentence, EvidenceSentence, Support
@@ -58,6 +60,11 @@ class Draft:
         return decline.decide(self.none, carried, bool(shown), trained=self.trained)
 
     @property
+    def articles(self) -> frozenset[str]:
+        """The articles that the shown sentences rest on; none where it is declined."""
+        return frozenset(citation.article for each in self.sentences() for citation in each.citations)
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """Its sentences as they were written, without markers."""
         return tuple(each.text for each in self.marked)
@@ -88,6 +95,19 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: the question on its own, the ISO date of it ("" where it is not known), and what stops it.
+
+    `judged` is the question by which the judge judges; the same where it is empty.
+    """
+
+    question: str
+    day: str = ""
+    stop: threading.Event | None = None
+    judged: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Drafter:
     """Drafts by one model; any thread may use it."""
 
@@ -95,90 +115,83 @@ class Drafter:
     judge: Judge
 
     def draft(
-        self,
-        question: str,
-        read: tuple[EvidenceSentence, ...],
-        asked: str,
-        stop: threading.Event | None,
-        more: tuple[EvidenceSentence, ...] = (),
+        self, asked: Asked, read: tuple[EvidenceSentence, ...], more: tuple[EvidenceSentence, ...] = ()
     ) -> Drafting:
         """Read, and write what is there and have it checked, or what is missing.
 
         Args:
-            asked: the ISO date of the question, "" where it is not known.
             more: what is read too where the answer is not in the first; its numbers run on.
 
         Raises:
             ModelError: the model can't be used.
-            Stopped: `stop` was set.
+            Stopped: `asked.stop` was set.
         """
         if not read:
             return Draft(read, 1.0)
-        messages = reader.prompt(question, read, asked, trained=self.llm.is_trained)
+        messages = reader.prompt(asked.question, read, asked.day, trained=self.llm.is_trained)
         if not self.llm.is_trained:
-            return (yield from self._written(question, messages, read, asked, Usage(), 0.0, stop))
-        draft = yield from self._looked(question, messages, read, asked, stop)
+            return (yield from self._written(asked, messages, read, Usage(), 0.0))
+        draft = yield from self._looked(asked, messages, read)
         if more and draft.decision.declined:
             yield ReadOn()
-            messages, read = reader.read_on(messages, question, more, asked), (*read, *more)
-            draft = yield from self._looked(question, messages, read, asked, stop)
+            messages, read = reader.read_on(messages, asked.question, more, asked.day), (*read, *more)
+            draft = yield from self._looked(asked, messages, read)
         if draft.text:
             return draft
-        text, usage = yield from self._write(messages, reader.TOKENS, stop)
+        text, usage = yield from self._write(messages, reader.TOKENS, asked.stop)
         return replace(draft, text=text, marked=tuple(cite.read_markers(text)), usage=usage)
 
-    def _looked(
-        self,
-        question: str,
-        messages: Sequence[Message],
-        read: tuple[EvidenceSentence, ...],
-        asked: str,
-        stop: threading.Event | None,
+    def compared(
+        self, asked: Asked, read: tuple[EvidenceSentence, ...], alone: Sequence[tuple[EvidenceSentence, ...]]
     ) -> Drafting:
+        """A draft from several articles at once; where it rests on no two of them, what each says alone. Errors as for
+        `draft`.
+
+        Args:
+            alone: what is read of each article.
+        """
+        draft = yield from self.draft(asked, read)
+        if len(draft.articles) > 1:
+            return draft
+        yield ReadOn()
+        parts = []
+        for own in alone:
+            part = yield from self.draft(asked, own)
+            if part.articles:
+                parts.append(part)
+        return draft if len(parts) < 2 and draft.articles else joined(parts) if parts else draft
+
+    def _looked(self, asked: Asked, messages: Sequence[Message], read: tuple[EvidenceSentence, ...]) -> Drafting:
         """What is written unless its first word, which is looked at, says that there is nothing to write."""
-        _, look = yield from self._write(messages, 1, stop)
+        _, look = yield from self._write(messages, 1, asked.stop)
         none = reader.none(look)
         if none >= decline.NONE_FROM:
             return Draft(read, none, usage=look)
-        return (yield from self._written(question, messages, read, asked, look, none, stop))
+        return (yield from self._written(asked, messages, read, look, none))
 
     def _written(
-        self,
-        question: str,
-        messages: Sequence[Message],
-        read: tuple[EvidenceSentence, ...],
-        asked: str,
-        look: Usage,
-        none: float,
-        stop: threading.Event | None,
+        self, asked: Asked, messages: Sequence[Message], read: tuple[EvidenceSentence, ...], look: Usage, none: float
     ) -> Drafting:
         """A text, and the verdicts on its sentences; a trained reader has looked, and does not begin with a refusal."""
         without = reader.NONE_WORD if self.llm.is_trained else ""
-        text, usage = yield from self._write(messages, reader.TOKENS, stop, without)
+        text, usage = yield from self._write(messages, reader.TOKENS, asked.stop, without)
         if self.llm.is_trained:  # it was then that the prompt was read
             usage = replace(usage, cached_tokens=look.cached_tokens)
         marked = tuple(cite.read_markers(text))
         if reader.says_none(text) or not marked:
             return Draft(read, max(none, decline.NONE_FROM), text, marked, usage=usage, trained=self.llm.is_trained)
-        verdicts = tuple(self._verdict(question, each, read, asked, stop) for each in marked)
-        added = tuple(_adds(question, each, read) for each in marked)
+        verdicts = tuple(self._verdict(asked, each, read) for each in marked)
+        added = tuple(_adds(asked.question, each, read) for each in marked)
         return Draft(read, none, text, marked, verdicts, added, usage, self.llm.is_trained)
 
-    def _verdict(
-        self,
-        question: str,
-        marked: cite.MarkedSentence,
-        read: Sequence[EvidenceSentence],
-        asked: str,
-        stop: threading.Event | None,
-    ) -> Verdict:
+    def _verdict(self, asked: Asked, marked: cite.MarkedSentence, read: Sequence[EvidenceSentence]) -> Verdict:
         """On one sentence, from what it cites; what cites nothing is not carried, unless it says what is missing."""
         if marked.text.startswith(reader.MISSING):
             return Verdict(1.0, 0.0, 0.0)
         cited = reader.cited(marked.numbers, read)
         if not cited:
             return Verdict(0.0, 0.0, 1.0)
-        return self.judge.carried(question, marked.text, cited, asked, stop)
+        return self.judge.carried(asked.judged or asked.question, marked.text, cited, asked.day, asked.stop)
 
     def _write(
         self, messages: Sequence[Message], tokens: int, stop: threading.Event | None, without: str = ""
@@ -200,6 +213,36 @@ class Drafter:
                 text += piece
                 if tokens > 1:
                     yield TextAdded(piece)
+
+
+def joined(parts: Sequence[Draft]) -> Draft:
+    """Drafts one after the other, as one; the numbers of what was read run on."""
+    marked: list[cite.MarkedSentence] = []
+    before = 0
+    for part in parts:
+        marked += [replace(each, numbers=tuple(before + number for number in each.numbers)) for each in part.marked]
+        before += len(part.read)
+    return replace(
+        parts[0],
+        read=renumbered(e for part in parts for e in part.read),
+        none=min(part.none for part in parts),
+        text=" ".join(part.text for part in parts),
+        marked=tuple(marked),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        added=tuple(added for part in parts for added in part.added),
+    )
+
+
+def quoted(read: tuple[EvidenceSentence, ...], each: int) -> Draft:
+    """A draft that repeats the first sentences of each article word for word."""
+    seen: Counter[str] = Counter()
+    marked = []
+    for e in read:
+        seen[e.article.id] += 1
+        if seen[e.article.id] <= each:
+            marked.append(cite.MarkedSentence(" ".join(e.text.split()), (e.number,)))
+    carried = tuple(Verdict(1.0, 0.0, 0.0) for _ in marked)
+    return Draft(read, 0.0, " ".join(m.text for m in marked), tuple(marked), carried, tuple(False for _ in marked))
 
 
 def finished(drafting: Drafting) -> Draft:

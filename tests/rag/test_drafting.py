@@ -12,7 +12,7 @@ from index.errors import ModelError
 from prompts import Message
 from rag import decline, reader
 from rag.cite import read_markers
-from rag.drafting import Draft, Drafter, Drafting, Queued, ReadOn, TextAdded, finished
+from rag.drafting import Asked, Draft, Drafter, Drafting, Queued, ReadOn, TextAdded, finished, quoted
 from rag.judge import Verdict
 from rag.models.llm import Usage, Waiting
 from rag.types import EvidenceSentence, Support
@@ -94,7 +94,7 @@ def drafting(
     more: tuple[EvidenceSentence, ...] = (),
 ) -> Drafting:
     drafter = Drafter(model, judge or Judge())  # type: ignore[arg-type]
-    return drafter.draft("When did it open?", READ, "2025-07-27", stop, more)
+    return drafter.draft(Asked("When did it open?", "2025-07-27", stop), READ, more)
 
 
 LOOK, ANSWER = (1, True, ""), (reader.TOKENS, False, "")
@@ -117,7 +117,7 @@ def test_it_is_looked_then_written_to_the_same_prompt_then_each_sentence_is_judg
 
 def test_of_nothing_nothing_is_asked() -> None:
     model = Model("It opened [1].")
-    draft = finished(Drafter(model, Judge()).draft("When?", (), "", None))  # type: ignore[arg-type]
+    draft = finished(Drafter(model, Judge()).draft(Asked("When?"), ()))  # type: ignore[arg-type]
     assert model.asked == []
     assert draft == Draft((), 1.0)
     assert draft.decision == decline.Decision(True, 0.0)
@@ -162,6 +162,59 @@ def test_what_is_read_on_in_vain_ends_in_the_reader_s_own_refusal() -> None:
     draft = finished(drafting(model, more=MORE))
     assert (draft.text, draft.decision) == (REFUSAL, decline.Decision(True, 0.0))
     assert model.asked == [LOOK, LOOK, ANSWER]
+
+
+def test_a_judge_may_be_asked_by_another_question() -> None:
+    judge = Judge()
+    drafter = Drafter(Model("It opened in 2007 [1]."), judge)  # type: ignore[arg-type]
+    finished(drafter.draft(Asked("Sum it up.", judged="What is said?"), READ))
+    assert [question for question, *_ in judge.asked] == ["What is said?"]
+
+
+ALONE = ((sentence(PORT, 0, 2.0, 1),), (sentence(PORT, 1, 1.0, 1),), (sentence(TRAIN, 0, 0.0, 1),))
+
+
+def compared(model: Model) -> Drafting:
+    return Drafter(model, Judge()).compared(Asked("How do they differ?"), READ, ALONE)  # type: ignore[arg-type]
+
+
+def test_what_is_compared_is_written_from_all_articles_at_once_where_that_is_an_answer() -> None:
+    model = Model("It opened in 2007 [1]. Trains are late [3].", 0.0)
+    draft = finished(compared(model))
+    assert draft.read == READ
+    assert len(model.asked) == 2
+
+
+@pytest.mark.parametrize("first", [1.0, 0.0], ids=["no answer", "an answer from one article"])
+def test_where_that_rests_on_no_two_each_is_asked_alone_and_the_numbers_run_on(first: float) -> None:
+    model = Model("It is so [1].", (first, 0.0, 1.0, 0.25))
+    events = compared(model)
+    assert next(e for e in events if not isinstance(e, TextAdded)) == ReadOn()
+    draft = finished(events)
+    assert [(e.number, e.text) for e in draft.read] == [(1, "It opened in 2007."), (2, "Trains are late.")]
+    assert [(each.text, each.numbers) for each in draft.marked] == [("It is so.", (1,)), ("It is so.", (2,))]
+    assert [[c.article for c in s.citations] for s in draft.sentences()] == [["port"], ["train"]]
+    assert draft.none == 0.0
+
+
+def test_where_only_one_article_says_something_the_first_answer_stays() -> None:
+    model = Model("It is so [1].", (0.0, 0.0, 1.0, 1.0))
+    assert finished(compared(model)).read == READ
+
+
+def test_where_no_article_says_anything_the_refusal_stays() -> None:
+    model = Model(REFUSAL, (1.0, 1.0, 1.0, 1.0))
+    draft = finished(compared(model))
+    assert (draft.text, draft.read, draft.decision.declined) == (REFUSAL, READ, True)
+
+
+def test_what_is_quoted_is_every_article_s_beginning_and_carries_itself() -> None:
+    draft = quoted(READ, 1)
+    assert [(s.text, s.support, [c.quote for c in s.citations]) for s in draft.sentences()] == [
+        ("It opened in 2007.", Support.SUPPORTED, ["It opened in 2007."]),
+        ("Trains are late.", Support.SUPPORTED, ["Trains are late."]),
+    ]
+    assert len(quoted(READ, 2).sentences()) == 3
 
 
 @pytest.mark.parametrize("more", [MORE, ()])
@@ -283,10 +336,10 @@ def test_what_names_something_that_stands_nowhere_is_carried_in_part_at_most(tex
     )
     read = (sentence(port, 0, 2.0, 1), sentence(port, 1, 1.0, 2), sentence(TRAIN, 0, 0.0, 3))
     drafter = Drafter(Model(text), Judge())  # type: ignore[arg-type]
-    draft = finished(drafter.draft("What was said on Monday?", read, "", None))
+    draft = finished(drafter.draft(Asked("What was said on Monday?"), read))
     assert [(s.support, s.probability) for s in draft.sentences()] == [(support, 1.0)]
     drafter = Drafter(Model(text), Judge(NO))  # type: ignore[arg-type]
-    assert finished(drafter.draft("What was said on Monday?", read, "", None)).sentences() == ()
+    assert finished(drafter.draft(Asked("What was said on Monday?"), read)).sentences() == ()
 
 
 def test_a_judge_that_fails_fails_the_draft() -> None:
