@@ -179,10 +179,10 @@ class Assistant:
             groups = by_source.groups(found.ranked)[:_ALONE]
             by_date = sorted(groups, key=lambda group: group.article.published)
             alone = [evidence.reading(group.ranked, count, self.settings.evidence_tokens) for group in by_date]
-            drafting = self._drafter.compared(Asked(found.standalone, found.asked, stop), read, alone)
+            drafting = self._drafter.compared(Asked(found.standalone, found.day, stop), read, alone)
         else:
             more = evidence.reading(found.ranked, count, READ_ON, after=read)
-            drafting = self._drafter.draft(Asked(found.standalone, found.asked, stop), read, more)
+            drafting = self._drafter.draft(Asked(found.standalone, found.day, stop), read, more)
         with contextlib.closing(drafting):
             while True:
                 try:
@@ -231,7 +231,7 @@ class Assistant:
         drafts = []
         for done, group in enumerate(groups, start=1):
             read = evidence.reading(group.ranked, self.llm.count, self.settings.evidence_tokens)
-            draft = finished(self._drafter.draft(Asked(found.standalone, asked, stop), read))
+            draft = finished(self._drafter.draft(Asked(found.standalone, found.day, stop), read))
             drafts.append(by_source.Draft(group, read, draft.sentences()))
             report(done, len(groups))
         said = evidence.renumbered(e for draft in drafts if draft.sentences for e in draft.read)

@@ -38,6 +38,12 @@ class Found:
     compares: bool = False
 
     @property
+    def day(self) -> str:
+        """The day of the question where it means days ("this week"), else "": what was so in an old article answers a
+        question that asks for no time."""
+        return self.asked if self.when else ""
+
+    @property
     def wide(self) -> bool:
         """Whether much is to be read at once: several articles are compared, or a text is summed up."""
         return self.compares or self.kind is not Kind.QUESTION

@@ -206,8 +206,15 @@ def test_the_model_reads_numbered_sentences_under_their_articles_and_the_questio
     assert answer.read == tuple(e.number for e in answer.evidence), "all of it fits"
     for e in answer.evidence:
         assert f"[{e.number}] {e.text}" in said
-    assert said.endswith(f"Question (asked on 2025-07-27): {QUESTION}")
+    assert said.endswith(f"\n\nQuestion: {QUESTION}"), "it means no days"
     assert "praise {evidence}." in said, "an article was read as a template"
+
+
+def test_the_day_is_told_where_the_question_means_days(assistant: Assistant, model: Model) -> None:
+    assistant.ask("Which harbour was opened in Gwadar this week?", asked="2025-07-27")
+    asked = [call.messages[-1].content for call in model.calls if call.kind in ("look", "answer", "check")]
+    assert asked
+    assert all("Question (asked on 2025-07-27): " in said for said in asked)
 
 
 def test_the_first_word_is_looked_at_then_the_answer_written_and_each_sentence_judged_from_what_it_cites(
