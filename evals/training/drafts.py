@@ -7,7 +7,6 @@ tuning half, a third of them without their article. What holds a known answer is
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import prompts
-from evals.benchmark_sets import Half, half_of
 from evals.metrics import contains
 from evals.training.corpus import Cluster
 from evals.training.examples import FIRST_WORD, Builder, Example, Part, count, judged, learned, opened
-from index.article import Article
-from index.embedding import Embedder
-from index.reading import read_file
+from evals.training.public import corpus, rows, tuning_half
 from index.relevance import bundled
-from index.search import Index
 from rag import cite, evidence, reader
 from rag.models.llm import LLM, whole
 from rag.types import EvidenceSentence
@@ -57,10 +52,8 @@ def of_corpus(builder: Builder, clusters: Sequence[Cluster]) -> Iterator[Asked]:
 
 def of_xquad(folder: Path) -> Iterator[Asked]:
     """The tuning half of XQuAD over what the search finds."""
-    articles = [each for each in read_file(folder / "xquad" / "articles.jsonl") if isinstance(each, Article)]
-    index = Index.in_memory(articles, Embedder())
-    rows = [json.loads(line) for line in (folder / "xquad" / "questions.jsonl").read_text("utf-8").splitlines()]
-    for place, row in enumerate(row for row in rows if half_of(row["id"]) is Half.TUNE):
+    index = corpus(folder / "xquad")
+    for place, row in enumerate(tuning_half(folder / "xquad" / "questions.jsonl")):
         asked, lost = row["question"], place % _LOST == 0
         ranked = evidence.pool(asked, index.search(asked, evidence.HITS), index, bundled().scores)
         kept = [each for each in ranked if not (lost and each.sentence.article.id in row["gold_articles"])]
@@ -83,9 +76,7 @@ def write(asked: Asked, llm: LLM, stop: threading.Event | None = None) -> dict[s
 
 def names(path: Path) -> frozenset[str]:
     """The names of the drafts that a file holds."""
-    if not path.exists():
-        return frozenset()
-    return frozenset(json.loads(line)["name"] for line in path.read_text(encoding="utf-8").splitlines())
+    return frozenset(row["name"] for row in rows(path)) if path.exists() else frozenset()
 
 
 def examples(path: Path, split: Callable[[str], str]) -> Iterator[Example]:
@@ -94,8 +85,7 @@ def examples(path: Path, split: Callable[[str], str]) -> Iterator[Example]:
     Args:
         split: of a cluster's name.
     """
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in rows(path):
         name, answers = row["name"], row["answers"]
         part = "train" if name.startswith("xquad/") else split(name.split("/")[0])
         asked = {"question": row["question"], "asked": evidence.asked_on(row["day"])}

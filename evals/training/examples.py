@@ -186,15 +186,13 @@ class Builder:
         corpus, asked = self._corpus, question.standalone or question.text
         gold = corpus.before(corpus.of(cluster, sorted(question.gold)))
         answering = self._answering(cluster, question)
-        others = [each for each in pool if not _places([each.sentence]) & answering]
 
         def found(budget: int, wanted: bool, after: Sequence[EvidenceSentence]) -> tuple[EvidenceSentence, ...]:
             if wanted:
                 needed = [e for e in gold if not _places([e]) & _places(after)]
                 told = _with(evidence.reading(pool, count, budget, after=after), needed, budget)
             else:
-                read = evidence.reading(others, count, budget, after=after)
-                told = [e for e in read if not _places([e]) & answering]
+                told = _lacking(pool, answering, budget, after)
             return evidence.renumbered(shuffled(told, lot), len(after) + 1)
 
         read = found(lot.randint(*FIRST), first, ())
@@ -216,8 +214,7 @@ class Builder:
         """What is read for a question where all that answers it is missing."""
         answering = self._answering(cluster, question)
         pool = self._corpus.pool(question.standalone or question.text, question.day)
-        found = evidence.reading([each for each in pool if not _places([each.sentence]) & answering], count, budget)
-        return evidence.renumbered(e for e in found if not _places([e]) & answering)
+        return evidence.renumbered(_lacking(pool, answering, budget, ()))
 
     def _answering(self, cluster: Cluster, question: Question) -> set[tuple[str, int]]:
         """Where all lies that answers a question: what its answer cites, and what somebody else answered it from."""
@@ -234,17 +231,20 @@ class Builder:
         gold = self._corpus.before(self._corpus.of(cluster, sorted(question.gold)))
         found = _with(evidence.reading(pool, count, LARGE, skipping=True), gold, LARGE)
         read = evidence.renumbered(shuffled(found, lot))
-        messages = reader.prompt(asked, read, question.day, trained=True)
-        told = learned(self._answer(cluster, question, read), FIRST_WORD)
-        return Example(name, self._splits[cluster.name], (Part(opened(messages)), *told))
+        return self._example(name, cluster, read, asked, question.day, self._answer(cluster, question, read))
 
     def _answer(self, cluster: Cluster, question: Question, read: Sequence[EvidenceSentence]) -> str:
         """The right answer with the numbers of what it cites."""
-        numbers = {cite: e.number for cite in sorted(question.gold) for e in self._corpus.covered(cluster, cite, read)}
-        lines = [numbered(line, numbers) for line in question.answer]
-        if not question.answerable and not question.answer[0].cites:
-            lines[0] = refusal(question.asks)
-        return " ".join(lines)
+        lines = question.answer
+        if not question.answerable and not lines[0].cites:
+            return " ".join(filter(None, (refusal(question.asks), self._said(cluster, lines[1:], read))))
+        return self._said(cluster, lines, read)
+
+    def _said(self, cluster: Cluster, lines: Sequence[Written], read: Sequence[EvidenceSentence]) -> str:
+        """Sentences with the numbers of what they cite, under which it was read."""
+        cites = {cite for line in lines for cite in line.cites}
+        numbers = {cite: e.number for cite in cites for e in self._corpus.covered(cluster, cite, read)}
+        return " ".join(numbered(line, numbers) for line in lines)
 
     def _judged(self, cluster: Cluster, question: Question, name: str) -> Iterator[Example]:
         """Verdicts on the sentences of the right answer and on the wrong ones."""
@@ -272,10 +272,7 @@ class Builder:
         needed = corpus.of(cluster, sorted({cite for line in lines for cite in line.cites}))
         budget = lot.randint(*FIRST)
         found = evidence.renumbered(shuffled(_with(evidence.reading(own, count, budget), needed, budget), lot))
-        numbers = {
-            cite: e.number for line in lines for cite in line.cites for e in corpus.covered(cluster, cite, found)
-        }
-        told = learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
+        told = self._said(cluster, lines, found)
         yield self._example(f"{name}/position", cluster, found, asked, question.day, told)
 
     def _example(
@@ -285,10 +282,10 @@ class Builder:
         found: Sequence[EvidenceSentence],
         question: str,
         day: str,
-        told: Sequence[Part],
+        told: str,
     ) -> Example:
         messages = reader.prompt(question, found, day, trained=True)
-        return Example(name, self._splits[cluster.name], (Part(opened(messages)), *told))
+        return Example(name, self._splits[cluster.name], (Part(opened(messages)), *learned(told, FIRST_WORD)))
 
     def _rewriting(self, cluster: Cluster, question: Question) -> Example:
         name = f"{cluster.name}/{question.id}/standalone"
@@ -309,13 +306,7 @@ class Builder:
                 rest = [sentence for one in articles for paragraph in one.paragraphs for sentence, _ in paragraph]
                 question = f"Summarise the article “{articles[0].title}”."
             found = evidence.renumbered(shuffled(_with(self._corpus.of(cluster, rest), needed, LARGE), lot))
-            numbers = {
-                cite: e.number
-                for line in lines
-                for cite in line.cites
-                for e in self._corpus.covered(cluster, cite, found)
-            }
-            told = learned(" ".join(numbered(line, numbers) for line in lines), FIRST_WORD)
+            told = self._said(cluster, lines, found)
             yield self._example(f"{cluster.name}/summary-{letter}", cluster, found, question, "", told)
 
     def _pair(self, cluster: Cluster, pair: Pair, place: int) -> Example:
@@ -353,6 +344,17 @@ def _lot(name: str) -> random.Random:
 
 def _places(found: Iterable[EvidenceSentence]) -> set[tuple[str, int]]:
     return {(e.article.id, e.sentence) for e in found}
+
+
+def _lacking(
+    pool: Sequence[evidence.Ranked],
+    answering: set[tuple[str, int]],
+    budget: int,
+    after: Sequence[EvidenceSentence],
+) -> list[EvidenceSentence]:
+    """What is read of a pool where all that answers the question is missing."""
+    others = [each for each in pool if not _places([each.sentence]) & answering]
+    return [e for e in evidence.reading(others, count, budget, after=after) if not _places([e]) & answering]
 
 
 def _with(found: Sequence[EvidenceSentence], needed: Sequence[EvidenceSentence], budget: int) -> list[EvidenceSentence]:

@@ -30,7 +30,7 @@ _WICE = {"supported": "yes", "partially_supported": "part", "not_supported": "no
 def pairs(folder: Path) -> Iterator[Example]:
     """Pairs of the public sets (claim, evidence, whether it is carried), two verdicts each."""
     for path in sorted(folder.glob("*.jsonl")):
-        for row in _rows(path):
+        for row in rows(path):
             text = " ".join(row["evidence"].split())
             if len(text) <= _LONGEST:
                 name = f"{row['set']}/{row['id']}"
@@ -39,9 +39,7 @@ def pairs(folder: Path) -> Iterator[Example]:
 
 def wice(folder: Path) -> Iterator[Example]:
     """The tuning half of WiCE: each claim with the sentences that support it and those that look most like it."""
-    for row in _rows(folder / "wice" / "claims.jsonl"):
-        if half_of(row["id"]) is not Half.TUNE:
-            continue
+    for row in tuning_half(folder / "wice" / "claims.jsonl"):
         sentences = [" ".join(text.split()) for text in row["sentences"]]
         relevance = bundled().scores(row["claim"], sentences)
         ranked = sorted(range(len(sentences)), key=lambda n: -relevance[n])
@@ -59,11 +57,8 @@ def wice(folder: Path) -> Iterator[Example]:
 
 def clapnq(folder: Path) -> Iterator[Example]:
     """The tuning half of CLAPNQ: whether what the search finds holds an answer, the first word alone."""
-    articles = list(read_file(folder / "clapnq" / "articles.jsonl"))
-    index = Index.in_memory([each for each in articles if isinstance(each, Article)], Embedder())
-    for row in _rows(folder / "clapnq" / "questions.jsonl"):
-        if half_of(row["id"]) is not Half.TUNE:
-            continue
+    index = corpus(folder / "clapnq")
+    for row in tuning_half(folder / "clapnq" / "questions.jsonl"):
         lot = random.Random(row["id"])  # noqa: S311 (no secret)
         ranked = evidence.pool(row["question"], index.search(row["question"], evidence.HITS), index, bundled().scores)
         gold = {_bare(text) for text in row["gold_sentences"]}
@@ -81,6 +76,22 @@ def clapnq(folder: Path) -> Iterator[Example]:
             yield Example(f"clapnq/{row['id']}/{budget}", "train", (Part(opened(messages)), Part(word, FIRST_WORD)))
 
 
+def corpus(folder: Path) -> Index:
+    """The articles of a public set, in memory."""
+    read = read_file(folder / "articles.jsonl")
+    return Index.in_memory([each for each in read if isinstance(each, Article)], Embedder())
+
+
+def tuning_half(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a set that may be learned from."""
+    return (row for row in rows(path) if half_of(row["id"]) is Half.TUNE)
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL file."""
+    return map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+
 def _of(index: Index, names: list[str]) -> list[EvidenceSentence]:
     return [e for name in names for e in evidence.sentences_of(index.article(name))]
 
@@ -92,11 +103,6 @@ def _bare(text: str) -> str:
 def _claim(name: str, split: str, told: str, claim: str, verdict: str) -> Example:
     read = evidence.sentences_of(Article(name, "", told))
     return judged(name, split, judge.prompt(judge.CLAIM, " ".join(claim.split()), read, ""), verdict)
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
 
 
 def _split(name: str) -> str:
