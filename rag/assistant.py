@@ -131,7 +131,7 @@ class Assistant:
         stop: threading.Event | None = None,
     ) -> Generator[Event, None, None]:
         """Like `ask`, as events: `EvidenceFound` once, `Queued` while others are answered, `TextAdded` many
-        times, `ReadOn` where that text does not count, `Answered` last.
+        times, `ReadOn` where that text does not count and others are read, `Answered` last.
 
         Closing the generator stops the model.
 
@@ -178,11 +178,11 @@ class Assistant:
         elif found.compares:
             groups = by_source.groups(found.ranked)[:_ALONE]
             by_date = sorted(groups, key=lambda group: group.article.published)
-            alone = [evidence.reading(group.ranked, count, self.settings.evidence_tokens) for group in by_date]
+            alone = (evidence.reading(group.ranked, count, self.settings.evidence_tokens) for group in by_date)
             drafting = self._drafter.compared(Asked(found.standalone, found.day, stop), read, alone)
         else:
-            more = evidence.reading(found.ranked, count, READ_ON, after=read)
-            drafting = self._drafter.draft(Asked(found.standalone, found.day, stop), read, more)
+            further = functools.partial(evidence.reading, found.ranked, count, READ_ON, after=read)
+            drafting = self._drafter.draft(Asked(found.standalone, found.day, stop), read, further)
         with contextlib.closing(drafting):
             while True:
                 try:

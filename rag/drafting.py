@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from index.times import day_in_words
@@ -33,7 +33,12 @@ class TextAdded:
 
 @dataclass(frozen=True, slots=True)
 class ReadOn:
-    """What was read first does not hold the answer: more is read, and the text so far does not count."""
+    """What was read does not hold the answer: other sentences are, and the text so far does not count.
+
+    `read` are those that the markers of the text to come point at.
+    """
+
+    read: tuple[EvidenceSentence, ...]
 
 
 Drafting = Generator[Queued | TextAdded | ReadOn, None, "Draft"]
@@ -115,12 +120,15 @@ class Drafter:
     judge: Judge
 
     def draft(
-        self, asked: Asked, read: tuple[EvidenceSentence, ...], more: tuple[EvidenceSentence, ...] = ()
+        self,
+        asked: Asked,
+        read: tuple[EvidenceSentence, ...],
+        further: Callable[[], tuple[EvidenceSentence, ...]] = tuple,
     ) -> Drafting:
         """Read, and write what is there and have it checked, or what is missing.
 
         Args:
-            more: what is read too where the answer is not in the first; its numbers run on.
+            further: what is read too where the answer is not in the first, asked for then; its numbers run on.
 
         Raises:
             ModelError: the model can't be used.
@@ -132,9 +140,9 @@ class Drafter:
         if not self.llm.is_trained:
             return (yield from self._written(asked, messages, read, Usage(), 0.0))
         draft = yield from self._looked(asked, messages, read)
-        if more and draft.decision.declined:
-            yield ReadOn()
+        if draft.decision.declined and (more := further()):
             messages, read = reader.read_on(messages, asked.question, more, asked.day), (*read, *more)
+            yield ReadOn(read)
             draft = yield from self._looked(asked, messages, read)
         if draft.text:
             return draft
@@ -142,7 +150,7 @@ class Drafter:
         return replace(draft, text=text, marked=tuple(cite.read_markers(text)), usage=usage)
 
     def compared(
-        self, asked: Asked, read: tuple[EvidenceSentence, ...], alone: Sequence[tuple[EvidenceSentence, ...]]
+        self, asked: Asked, read: tuple[EvidenceSentence, ...], alone: Iterable[tuple[EvidenceSentence, ...]]
     ) -> Drafting:
         """A draft from several articles at once; where it rests on no two of them, what each says alone. Errors as for
         `draft`.
@@ -153,13 +161,14 @@ class Drafter:
         draft = yield from self.draft(asked, read)
         if len(draft.articles) > 1:
             return draft
-        yield ReadOn()
         parts = []
         for own in alone:
+            yield ReadOn(own)
             part = yield from self.draft(asked, own)
             if part.articles:
                 parts.append(part)
-        return draft if len(parts) < 2 and draft.articles else joined(parts) if parts else draft
+        says_more = len(parts) > len(draft.articles)
+        return joined(parts) if says_more else draft
 
     def _looked(self, asked: Asked, messages: Sequence[Message], read: tuple[EvidenceSentence, ...]) -> Drafting:
         """What is written unless its first word, which is looked at, says that there is nothing to write."""

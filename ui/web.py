@@ -105,8 +105,8 @@ class Draft:
                 self.ahead = ahead
             case TextAdded(text=text):
                 self.text += text
-            case ReadOn():
-                self.text = ""
+            case ReadOn(read=read):
+                self.text, self.evidence = "", read
             case Answered(answer=answer):
                 self.done = self._exchange(answer.text, render.answer_html(answer), _READY)
 

@@ -123,13 +123,7 @@ class LLM:
                 yield Waiting(turn.ahead + 1)  # and one that is being answered
             if waited:
                 yield Waiting(0)
-            held = server.take(turn)
-            if held == turn.prompt:
-                parts = []
-            elif held and held == turn.begun:
-                parts = [(messages, False)]
-            else:
-                parts = [(begun, True), (messages, False)] if begun else [(messages, self.is_trained)]
+            parts = self._unread(server.take(turn), turn, begun, messages)
             read = self._read(server, turn, parts, left, likely)
             if not left():
                 server.has_read(turn)
@@ -138,6 +132,16 @@ class LLM:
             fields = _fields(turn, without=without)
             usage = yield from self._at(server).write(messages, max_tokens, fields, left, likely=likely)
         return replace(usage, cached_tokens=read.cached_tokens) if read else usage
+
+    def _unread(
+        self, held: str, turn: Turn, begun: Sequence[Message], messages: Sequence[Message]
+    ) -> list[tuple[Sequence[Message], bool]]:
+        """What of a prompt is still to be read by a slot that holds something: as for `_read`."""
+        if held == turn.prompt:
+            return []
+        if not begun:
+            return [(messages, self.is_trained)]
+        return [(messages, False)] if held == turn.begun else [(begun, True), (messages, False)]
 
     def _read(
         self,

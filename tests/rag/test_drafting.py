@@ -94,7 +94,7 @@ def drafting(
     more: tuple[EvidenceSentence, ...] = (),
 ) -> Drafting:
     drafter = Drafter(model, judge or Judge())  # type: ignore[arg-type]
-    return drafter.draft(Asked("When did it open?", "2025-07-27", stop), READ, more)
+    return drafter.draft(Asked("When did it open?", "2025-07-27", stop), READ, lambda: more)
 
 
 LOOK, ANSWER = (1, True, ""), (reader.TOKENS, False, "")
@@ -138,7 +138,7 @@ UNSURE = Verdict(decline.CARRIED_FROM - 0.01, 1.01 - decline.CARRIED_FROM, 0.0)
 def test_where_there_is_probably_nothing_in_the_first_it_is_read_on_in_the_same_conversation() -> None:
     model = Model("It opened in 2008 [4].", (decline.NONE_FROM, 0.25))
     events = drafting(model, more=MORE)
-    assert next(events) == ReadOn(), "nothing was written yet"
+    assert next(events) == ReadOn((*READ, *MORE)), "nothing was written yet"
     draft = finished(events)
     first = reader.prompt("When did it open?", READ, "2025-07-27", trained=True)
     then = reader.read_on(first, "When did it open?", MORE, "2025-07-27")
@@ -154,7 +154,7 @@ def test_where_the_judge_is_not_convinced_of_the_first_text_it_does_not_count() 
     model, judge = Model("It opened in 2007 [1].", (0.0, 0.0)), Judge(UNSURE)
     events = list(drafting(model, judge, more=MORE))
     pieces = [TextAdded("It op"), TextAdded("ened in 2007 [1].")]
-    assert events == [*pieces, ReadOn(), *pieces]
+    assert events == [*pieces, ReadOn((*READ, *MORE)), *pieces]
 
 
 def test_what_is_read_on_in_vain_ends_in_the_reader_s_own_refusal() -> None:
@@ -189,7 +189,7 @@ def test_what_is_compared_is_written_from_all_articles_at_once_where_that_is_an_
 def test_where_that_rests_on_no_two_each_is_asked_alone_and_the_numbers_run_on(first: float) -> None:
     model = Model("It is so [1].", (first, 0.0, 1.0, 0.25))
     events = compared(model)
-    assert next(e for e in events if not isinstance(e, TextAdded)) == ReadOn()
+    assert next(e for e in events if not isinstance(e, TextAdded)) == ReadOn(ALONE[0])
     draft = finished(events)
     assert [(e.number, e.text) for e in draft.read] == [(1, "It opened in 2007."), (2, "Trains are late.")]
     assert [(each.text, each.numbers) for each in draft.marked] == [("It is so.", (1,)), ("It is so.", (2,))]
@@ -215,6 +215,14 @@ def test_what_is_quoted_is_every_article_s_beginning_and_carries_itself() -> Non
         ("Trains are late.", Support.SUPPORTED, ["Trains are late."]),
     ]
     assert len(quoted(READ, 2).sentences()) == 3
+
+
+def test_more_is_not_looked_for_where_it_is_not_read() -> None:
+    def further() -> tuple[EvidenceSentence, ...]:
+        raise AssertionError("it was looked for")
+
+    drafter = Drafter(Model("It opened in 2007 [1]."), Judge())  # type: ignore[arg-type]
+    assert finished(drafter.draft(Asked("When?"), READ, further)).read == READ
 
 
 @pytest.mark.parametrize("more", [MORE, ()])
