@@ -222,6 +222,18 @@ class _QuietServer(http.server.ThreadingHTTPServer):
         """Say nothing."""
 
 
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte is free."""
+
+    class Usage(NamedTuple):
+        total: int = 10**9
+        used: int = 10**9
+        free: int = 10**6
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
+
+
 class Endpoint:
     """A tiny server that speaks as much of OpenAI's protocol as Dateline uses; a test sets what it answers."""
 

@@ -14,13 +14,12 @@ import io
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -201,13 +200,8 @@ def left(settings: Settings) -> list[str]:
     return sorted(path.name for path in (settings.cache / "native").iterdir())
 
 
-def test_too_little_space_is_told_before_anything_is_fetched(ready: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Usage(NamedTuple):
-        total: int = 10**9
-        used: int = 10**9
-        free: int = 10**6
-
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
+@pytest.mark.usefixtures("full_disk")
+def test_too_little_space_is_told_before_anything_is_fetched(ready: Settings) -> None:
     with pytest.raises(DiskFull, match="DATELINE_CACHE"):
         build(ready)
 

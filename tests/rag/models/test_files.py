@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import huggingface_hub
 import pytest
@@ -92,15 +91,8 @@ def test_missing_packages_are_counted_with_the_remedy(tiny: Settings, installed:
     assert missing_parts(BUNDLED) == ["part 2"]
 
 
-def test_too_little_space_is_told_before_joining(
-    tiny: Settings, installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Usage(NamedTuple):
-        total: int = 10**9
-        used: int = 10**9
-        free: int = 10**6
-
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
+@pytest.mark.usefixtures("full_disk")
+def test_too_little_space_is_told_before_joining(tiny: Settings, installed: Path) -> None:
     with pytest.raises(DiskFull, match="DATELINE_CACHE"):
         prepare(tiny, BUNDLED)
 

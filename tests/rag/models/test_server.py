@@ -243,29 +243,20 @@ def test_who_comes_after_too_many_is_told(queue: LocalServer) -> None:
             stack.enter_context(queue.turn())
 
 
-def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(queue: LocalServer) -> None:
+@pytest.mark.parametrize("asked", [("long", ""), ("longer", "long")], ids=["the prompt", "its beginning"])
+def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(
+    queue: LocalServer, asked: tuple[str, str]
+) -> None:
     with queue.turn() as first, queue.turn("long") as second:
         assert first.wait(1)
         assert second.wait(1)
         queue.has_read(second)
         slot = second.slot
-    with queue.turn("long") as again:
+    with queue.turn(*asked) as again:
         assert again.wait(1)
         assert again.slot == slot
         assert queue.take(again) == "long"
         assert queue.take(again) == "", "what is asked in between may have replaced it"
-
-
-def test_a_slot_that_has_read_the_beginning_is_preferred_too(queue: LocalServer) -> None:
-    with queue.turn() as first, queue.turn("begun") as second:
-        assert first.wait(1)
-        assert second.wait(1)
-        queue.has_read(second)
-        slot = second.slot
-    with queue.turn("long", "begun") as again:
-        assert again.wait(1)
-        assert again.slot == slot
-        assert queue.take(again) == "begun"
 
 
 def test_what_is_asked_aside_goes_where_it_replaces_nothing_that_may_be_asked_again(queue: LocalServer) -> None:
