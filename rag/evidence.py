@@ -133,8 +133,9 @@ def reading(
 
     Args:
         count: tokens of each text, by the tokenizer of the model that will read them.
-        budget: tokens that headers and sentences may take together; the best sentence is taken whatever it costs.
-        skipping: whether what does not fit is passed over; else it is the end, since what follows is less relevant.
+        budget: tokens that headers and sentences may take together.
+        skipping: whether what does not fit is passed over; else it is the end, since what follows is less relevant, and
+            the best sentence is taken whatever it costs.
         after: what it has read before; it does not come again, and the numbers run on.
     """
     known = {(e.article.id, e.sentence) for e in after}
@@ -150,7 +151,7 @@ def reading(
         added = [(e, size) for e, size in pair if (e.article.id, e.sentence) not in chosen]
         article = each.sentence.article.id
         cost = sum(size + _NUMBER_TOKENS for _, size in added) + (0 if article in articles else _HEADER_TOKENS)
-        if chosen and spent + cost > budget:
+        if (chosen or skipping) and spent + cost > budget:
             if skipping:
                 continue
             break

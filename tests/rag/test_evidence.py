@@ -303,3 +303,10 @@ def test_what_was_read_before_does_not_come_again_and_the_numbers_run_on() -> No
     places = [(e.article.id, e.sentence) for e in (*first, *then)]
     assert len(places) == len(set(places))
     assert reading(found, count, 400, after=(*first, *then)) == ()
+
+
+def test_where_what_does_not_fit_is_passed_over_that_goes_for_the_first_too() -> None:
+    endless = article("endless", "word " * 500)
+    found = ranked((endless, 0, 9.0), (TRAIN, 0, 8.0))
+    assert [e.article.id for e in reading(found, count, 60, skipping=True)] == ["train"]
+    assert [e.article.id for e in reading(found, count, 60)] == ["endless"]
