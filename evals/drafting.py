@@ -17,7 +17,7 @@ from typing import Any
 from evals.gold import GoldQuestion, GoldSentence, Kind, row_line, to_row
 from index.article import Article, Span
 from index.errors import GoldError
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from index.words import content_words, words
 from prompts import Write, render
 

@@ -22,7 +22,7 @@ from evals.gold import KEYS, BrokenRow, GoldQuestion, Kind, gather, read_rows, w
 from index.article import Article, Span
 from index.errors import GoldError
 from index.reading import read_file
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 
 MAX_DOCUMENT_BYTES = 256 * 2**20  # a JSON document is parsed whole; JSONL and CSV are read row by row
 _HEAD_BYTES = 2**16  # what is looked at to tell the format

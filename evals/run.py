@@ -374,6 +374,8 @@ def _corpus_key(corpus: Path, fingerprint: str) -> str:
     for file in find_files([corpus]):
         if isinstance(file, ReadProblem):
             raise ReadError(f"The corpus {file.origin} {file.message}")
+        if not isinstance(file, Path):  # passed over
+            continue
         content.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(_bytes(file)).digest())
     return content.hexdigest()[:32]
 

@@ -6,6 +6,7 @@ Offsets are always character positions in the article's own `text`, half open: `
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,9 +15,8 @@ from functools import cached_property
 class Article:
     """One article as it was read. An unknown field is the empty string, never a guess.
 
-    `text` is exactly what the file holds (front matter excepted), because citations point into it.
-    `published` is an ISO date that may stop at the year or the month. `origin` says where it was read from
-    (`/path/file.md`, `/path/file.jsonl:12`).
+    `text` is what was read, and citations point into it. `published` is an ISO date that may stop at the year or the
+    month. `origin` says where it was read from (`/path/file.md`, `/path/file.jsonl:12`, `/path/file.zip!/inside.md`).
     """
 
     id: str
@@ -34,6 +34,11 @@ class Article:
         """SHA-256 over everything a reader can see; equal digests mean that nothing has changed."""
         fields = (self.title, self.source, self.author, self.published, self.url, self.note, self.text)
         return hashlib.sha256("\x1f".join(fields).encode()).hexdigest()
+
+
+def file_of(origin: str) -> str:
+    """The file on disk that an origin lies in."""
+    return re.sub(r":\d+$", "", origin.partition("!/")[0])
 
 
 @dataclass(frozen=True, slots=True)

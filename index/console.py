@@ -10,6 +10,7 @@ from typing import Any, Self
 import click
 from tqdm import tqdm
 
+_NOTED = 40  # characters of a note beside a bar
 _LINE_SECONDS = 10  # between two lines in a log
 _IN_BYTES = frozenset({"articles", "indexing", "join", "verify"})
 
@@ -42,6 +43,12 @@ class Progress:
             if not sys.stderr.isatty() and time.monotonic() - self._told >= _LINE_SECONDS:
                 self._told = time.monotonic()
                 click.echo(_line(step, bar), err=True)
+
+    def note(self, step: str, text: str) -> None:
+        """What is at hand in a step, beside its bar: the file that is read, how many articles are done."""
+        with self._lock:
+            if (bar := self._steps.get(step)) is not None:
+                bar.set_postfix_str(safe(text)[-_NOTED:], refresh=False)
 
     def done(self, step: str) -> tuple[int, int]:
         """How much of a step is done, of how much; 0 of 0 for one that has not begun."""

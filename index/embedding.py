@@ -94,7 +94,16 @@ class Embedder:
         weights = self._path / "model.safetensors"
         size = weights.stat().st_size if weights.exists() else 0
         precision = "8-bit-1" if is_bert(self._path) else "as-loaded"
-        parts = (self.name, size, precision, self.max_pieces, CHUNK_PIECES, _HEADER_PIECES, "sentences-in-context-1")
+        parts = (
+            self.name,
+            size,
+            precision,
+            self.max_pieces,
+            CHUNK_PIECES,
+            _HEADER_PIECES,
+            "sentences-in-context-1",
+            "split-2",
+        )
         return f"{self.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 
     def piece_offsets(self, text: str) -> list[tuple[int, int]]:

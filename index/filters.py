@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from index.errors import QuestionError
@@ -15,8 +16,8 @@ _DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 class Filters:
     """Only articles that fit every filter that is set; within one, any of its values will do.
 
-    `sources` and `authors` are compared without regard to case; `articles` are ids. `since` and `until` are ISO dates,
-    both included, that may stop at the year or the month. An undated article fits neither of the two.
+    `sources` and `authors` are compared as `as_filtered` spells them; `articles` are ids. `since` and `until` are ISO
+    dates, both included, that may stop at the year or the month. An undated article fits neither of the two.
 
     Raises:
         QuestionError: a date that is none, or a span that ends before it begins.
@@ -47,3 +48,8 @@ class Filters:
         ]
         said += [f"{name} {value}" for name, value in (("since", self.since), ("until", self.until)) if value]
         return ", ".join(said)
+
+
+def as_filtered(name: str) -> str:
+    """A name as filters compare it: without regard to case, to how often spaces stand, and to how accents are coded."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())

@@ -8,17 +8,18 @@ is embedded on all cores, the next is read and split, and the one before is publ
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from index.article import Article, Chunk, Pieces
+from index.article import Article, Chunk, Pieces, file_of
 from index.embedding import CHUNK_PIECES, Embedded, Embedder, Embedding
 from index.errors import ReadError
 from index.ledger import Ledger
-from index.reading import ReadProblem, find_files, read_file
+from index.reading import Given, PassedOver, Reader, Reading, ReadProblem, find_files
 from index.splitting import split
 from index.vectors import Projection
 
@@ -26,74 +27,281 @@ _BATCH_SECONDS = 0.4  # of embedding that a batch is meant to take
 _FIRST_BATCH = 16_000  # characters, before it is known how long they take
 _MOST_IN_A_BATCH = 400_000
 _AHEAD = 2  # batches that are being embedded while another is published
+_READERS = "1"  # to be raised with every change of what the readers make of a file, so that all are read again
+OUTCOMES = ("added", "replaced", "renamed", "unchanged", "removed", "failed", "passed over")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one file, row or article: `added`, `replaced`, `unchanged` or `failed` (then why)."""
+    """What happened to one file, row or article: one of `OUTCOMES`, with what there is to say about it.
+
+    `unused` are the names of the fields that hold something and are used for nothing.
+    """
 
     origin: str
     article: str
     outcome: str
     message: str = ""
+    unused: tuple[str, ...] = ()
 
 
 @dataclass
 class Summary:
-    """What a whole run did."""
+    """What a whole run did. `gone` are the articles whose files are there no more; only a sync removes them."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    unused: Counter[str] = field(default_factory=Counter)
+    gone: list[str] = field(default_factory=list)
     articles: int = 0
     sentences: int = 0
     chunks: int = 0
     seconds: float = 0.0
 
 
-def add(
-    paths: list[Path],
-    *,
-    ledger: Ledger,
-    embedder: Embedder,
-    projection: Projection,
-    replace_ids: bool = False,
-    report: Callable[[Outcome], None] = lambda outcome: None,
-    progress: Callable[[str, int, int], None] = lambda step, done, total: None,
-) -> Summary:
-    """Add files, folders and JSONL to the corpus.
+@dataclass(frozen=True)
+class Run:
+    """How files become a corpus: where to, with what, and who is told.
 
-    Args:
-        replace_ids: let a JSONL row take over an id that another file has.
-        report: gets each outcome as soon as it is certain, that is, published.
-        progress: gets (step, done, total): bytes of articles that are dealt with, then chunks that the vector store
-            has caught up with.
+    `report` gets each outcome as soon as it is certain, that is, published. `progress` gets (step, done, total): bytes
+    of files that are dealt with, then chunks that the vector store has caught up with. `at` gets the file that is read.
+    """
+
+    ledger: Ledger
+    embedder: Embedder
+    projection: Projection
+    given: Given = field(default_factory=Given)
+    replace_ids: bool = False  # a row may take over an id that another file has
+    dry: bool = False  # nothing is changed, only told
+    origins: Mapping[str, str] = field(default_factory=dict)  # file → where it was fetched from
+    report: Callable[[Outcome], None] = lambda outcome: None
+    progress: Callable[[str, int, int], None] = lambda step, done, total: None
+    at: Callable[[str], None] = lambda file: None
+
+
+def add(run: Run, paths: list[Path]) -> Summary:
+    """Add files, folders, tables and zip files to the corpus.
 
     Raises:
         Busy: another process is writing.
         ReadError: nothing at all could be read under `paths`.
     """
-    started = time.monotonic()
-    summary = Summary()
-
-    def tell(outcome: Outcome) -> None:
-        summary.counts[outcome.outcome] += 1
-        report(outcome)
-
-    with ledger.writing():
-        known = ledger.known()
-        meter = _Meter(lambda done, total: progress("articles", done, total))
-        articles = _read(paths, meter, tell)
-        fresh = _only_new(articles, known, ledger, replace_ids, meter, tell)
-        for batch in _embedded(fresh, embedder, meter):
-            ledger.publish(batch)
-            for each in batch:
-                tell(_published(each.pieces, known))
-        meter.end()
-        projection.catch_up(lambda done, total: progress("vectors", done, total))
-    summary.articles, summary.sentences, summary.chunks = ledger.count()
-    summary.seconds = time.monotonic() - started
-    if set(summary.counts) <= {"failed"} and not summary.articles:
+    with _Work(run) as work:
+        work.take_in(paths)
+        work.summary.gone = work.gone(paths)
+    if set(work.summary.counts) <= {"failed", "passed over"} and not work.summary.articles and not run.dry:
         raise ReadError("Nothing could be read, so the corpus is still empty.")
-    return summary
+    return work.summary
+
+
+def sync(run: Run, folder: Path, *, may_empty: bool = False) -> Summary:
+    """Make what the corpus has of a folder equal to the folder: new, changed, renamed and deleted files and rows.
+
+    What comes from a file that can't be read at the moment stays.
+
+    Args:
+        may_empty: also where nothing is left in the folder, which may as well be a disk that is not there.
+
+    Raises:
+        Busy: another process is writing.
+        ReadError: it is no folder, or holds no article though the corpus has some of it.
+    """
+    if not folder.is_dir():
+        raise ReadError(f"{folder} is no folder; a sync makes the index equal to one.")
+    with _Work(run) as work:
+        work.take_in([folder])
+        gone = work.gone([folder])
+        if gone and not work.seen and not may_empty:
+            raise ReadError(
+                f"{folder} holds no article, but {len(gone)} in the index come from it. Is its disk mounted? "
+                "--allow-empty removes them all."
+            )
+        work.remove(gone)
+    return work.summary
+
+
+class _Work:
+    """One run: what is known, what was met, and what came of it. Holds the writer's place."""
+
+    def __init__(self, run: Run) -> None:
+        self.summary = Summary()
+        self.seen: set[str] = set()  # ids that were met
+        self._run = run
+        self._started = time.monotonic()
+        self._failed: set[str] = set()  # files
+        self._digests: dict[str, str] = {}  # of files
+        self._moved: dict[str, str] = {}  # article → where it is read from now
+
+    def __enter__(self) -> _Work:
+        self._place = self._run.ledger.writing()
+        self._place.__enter__()
+        self.known = self._run.ledger.known()
+        self._by_file: dict[str, list[str]] = defaultdict(list)
+        self._by_digest: dict[str, list[str]] = defaultdict(list)
+        self._by_origin: dict[str, str] = {}
+        for article_id, (digest, origin) in self.known.items():
+            self._by_file[file_of(origin)].append(article_id)
+            self._by_digest[digest].append(article_id)
+            self._by_origin[origin] = article_id
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None:
+                self._finish()
+        finally:
+            self._place.__exit__(None, None, None)
+
+    def take_in(self, paths: list[Path]) -> None:
+        """Read, split, embed and publish what is new; tell of the rest."""
+        run = self._run
+        meter = _Meter(lambda done, total: run.progress("articles", done, total))
+        fresh = self._only_new(self._read(paths, meter), meter)
+        if run.dry:
+            for reading in fresh:
+                meter.passed(reading.article)
+                self._published(reading)
+        else:
+            notes: dict[str, Reading] = {}
+            for batch in _embedded(_noted(fresh, notes), run.embedder, meter):
+                run.ledger.publish(batch)
+                for each in batch:
+                    self._published(notes.pop(each.pieces.article.id))
+        meter.end()
+
+    def gone(self, paths: list[Path]) -> list[str]:
+        """The articles that came from under the paths and were not met, unless their file could not be read."""
+        roots = [_normal(path) for path in paths if path.is_dir()]
+        return sorted(
+            article_id
+            for article_id, (_, origin) in self.known.items()
+            if article_id not in self.seen
+            and (file := file_of(origin)) not in self._failed
+            and any(Path(file).is_relative_to(root) for root in roots)
+        )
+
+    def remove(self, ids: list[str]) -> None:
+        """Delete articles everywhere."""
+        if ids and not self._run.dry:
+            self._run.ledger.remove(ids)
+        for article_id in ids:
+            self._tell(Outcome(self.known[article_id][1], article_id, "removed"))
+
+    def _finish(self) -> None:
+        run = self._run
+        if not run.dry:
+            run.ledger.relocate(self._moved)
+            run.ledger.note_files({f: d for f, d in self._digests.items() if f not in self._failed})
+            run.projection.catch_up(lambda done, total: run.progress("vectors", done, total))
+        summary = self.summary
+        summary.articles, summary.sentences, summary.chunks = run.ledger.count()
+        summary.seconds = time.monotonic() - self._started
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.summary.counts[outcome.outcome] += 1
+        self.summary.unused.update(outcome.unused)
+        self._run.report(outcome)
+
+    def _published(self, reading: Reading) -> None:
+        article = reading.article
+        outcome = "replaced" if article.id in self.known else "added"
+        self._tell(Outcome(article.origin, article.id, outcome, "; ".join(reading.notes), reading.unused))
+
+    def _fail(self, origin: str, message: str, article: str = "") -> None:
+        self._failed.add(file_of(origin))
+        self._tell(Outcome(origin, article, "failed", message))
+
+    def _read(self, paths: list[Path], meter: _Meter) -> Iterator[Reading]:
+        files = find_files([_normal(path) for path in paths])
+        meter.total = sum(_size(file) for file in files if isinstance(file, Path))
+        read_before = self._run.ledger.files()
+        with Reader(self._run.given) as reader:
+            for file in files:
+                if isinstance(file, PassedOver):
+                    self._tell(Outcome(file.origin, "", "passed over", file.message))
+                elif isinstance(file, ReadProblem):
+                    self._fail(file.origin, file.message)
+                elif not self._is_unchanged(file, read_before, meter):
+                    self._run.at(file.name)
+                    yield from self._read_file(reader, file, meter)
+
+    def _read_file(self, reader: Reader, file: Path, meter: _Meter) -> Iterator[Reading]:
+        for result in reader.read(file, meter.read, self._run.origins.get(str(file.absolute()), "")):
+            if isinstance(result, PassedOver):
+                self._tell(Outcome(result.origin, "", "passed over", result.message))
+            elif isinstance(result, ReadProblem):
+                self._fail(result.origin, result.message)
+            else:
+                meter.arrived(result.article)
+                yield result
+
+    def _is_unchanged(self, file: Path, read_before: Mapping[str, str], meter: _Meter) -> bool:
+        """Whether the file is, to the byte, what all its articles in the corpus were read from; then that is told."""
+        origin = str(file.absolute())
+        try:
+            if origin in self._run.origins:
+                return False
+            self._digests[origin] = _digest(file, self._run.given)
+        except OSError:  # reading it will say so
+            return False
+        if self._digests[origin] != read_before.get(origin):
+            return False
+        meter.skipped(_size(file))
+        for article_id in self._by_file[origin]:
+            self.seen.add(article_id)
+            self._tell(Outcome(self.known[article_id][1], article_id, "unchanged"))
+        return True
+
+    def _only_new(self, readings: Iterator[Reading], meter: _Meter) -> Iterator[Reading]:
+        """The articles that have to be stored, under the id they will have."""
+        digests = {article_id: digest for article_id, (digest, _) in self.known.items()}
+        for reading in readings:
+            found = reading.article
+            article = found if _is_row(found) else self._under_stable_id(found, digests)
+            _, origin = self.known.get(article.id, ("", ""))
+            if digests.get(article.id) == article.digest:
+                meter.passed(found)
+                self._tell(self._unchanged(article, origin, reading))
+            elif article.id in self.seen:
+                meter.passed(found)
+                self._fail(article.origin, f"repeats the id {article.id!r}; ids must differ.", article.id)
+            elif (
+                origin and _is_row(article) and file_of(origin) != file_of(article.origin) and not self._run.replace_ids
+            ):
+                meter.passed(found)
+                self._fail(
+                    article.origin,
+                    f"has the id {article.id!r}, which belongs to {origin}; use --replace to let the new text "
+                    "take its place, or another DATELINE_HOME for another corpus.",
+                    article.id,
+                )
+            else:
+                digests[article.id] = article.digest
+                yield replace(reading, article=article)
+            self.seen.add(article.id)
+
+    def _unchanged(self, article: Article, origin: str, reading: Reading) -> Outcome:
+        outcome, message = "unchanged", "; ".join(reading.notes)
+        if article.id not in self.seen and origin != article.origin:
+            self._moved[article.id] = article.origin
+            if not _is_row(article) and not _exists(origin):
+                outcome, message = "renamed", f"was {origin}"
+        return Outcome(article.origin, article.id, outcome, message, reading.unused)
+
+    def _under_stable_id(self, article: Article, digests: Mapping[str, str]) -> Article:
+        """A file keeps the id it got first, also under another name.
+
+        A new file whose name is taken by another text gets a suffix of its own.
+        """
+        own = self._by_origin.get(article.origin)
+        if own is not None and own not in self.seen:
+            return replace(article, id=own)
+        for former in self._by_digest[article.digest]:
+            if former not in self.seen and not _exists(self.known[former][1]):
+                return replace(article, id=former)
+        if digests.get(article.id) in (None, article.digest):
+            return article
+        suffix = hashlib.sha256(article.origin.encode()).hexdigest()[:6]
+        return replace(article, id=f"{article.id}-{suffix}")
 
 
 class _Meter:
@@ -113,6 +321,10 @@ class _Meter:
     def arrived(self, article: Article) -> None:
         self._weights[article.origin] = self._read
         self._read = 0
+
+    def skipped(self, count: int) -> None:
+        """A file of so many bytes was not read."""
+        self._advance(count)
 
     def passed(self, article: Article) -> None:
         self._advance(self._weights.pop(article.origin, 0))
@@ -178,19 +390,23 @@ class _Batches:
         self._last_done = now
 
 
-def _read(paths: list[Path], meter: _Meter, tell: Callable[[Outcome], None]) -> Iterator[Article]:
-    files = find_files(paths)
-    meter.total = sum(_size(file) for file in files if isinstance(file, Path))
-    for file in files:
-        if isinstance(file, ReadProblem):
-            tell(Outcome(file.origin, "", "failed", file.message))
-            continue
-        for article in read_file(file, meter.read):
-            if isinstance(article, ReadProblem):
-                tell(Outcome(article.origin, "", "failed", article.message))
-            else:
-                meter.arrived(article)
-                yield article
+def _noted(readings: Iterator[Reading], notes: dict[str, Reading]) -> Iterator[Article]:
+    """The articles, with what is to be told of each kept for when it is published."""
+    for reading in readings:
+        notes[reading.article.id] = reading
+        yield reading.article
+
+
+def _digest(file: Path, given: Given) -> str:
+    """Of a file's bytes and of everything else that decides what is read from it."""
+    with file.open("rb") as opened:
+        content = hashlib.file_digest(opened, "sha256").hexdigest()
+    return hashlib.sha256(repr((_READERS, content, asdict(given))).encode()).hexdigest()
+
+
+def _normal(path: Path) -> Path:
+    """One spelling for each path, so that a folder is the same from wherever it is named."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - a link stays what it is called
 
 
 def _size(file: Path) -> int:
@@ -200,59 +416,9 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _only_new(
-    articles: Iterator[Article],
-    known: dict[str, tuple[str, str]],
-    ledger: Ledger,
-    replace_ids: bool,
-    meter: _Meter,
-    tell: Callable[[Outcome], None],
-) -> Iterator[Article]:
-    """The articles that have to be stored, under the id they will have."""
-    by_origin = {origin: article_id for article_id, (_, origin) in known.items()}
-    digests = {article_id: digest for article_id, (digest, _) in known.items()}
-    seen: set[str] = set()
-    for found in articles:
-        article = found if _is_row(found) else _under_stable_id(found, digests, by_origin, seen)
-        _, origin = known.get(article.id, ("", ""))
-        if digests.get(article.id) == article.digest:
-            if article.id not in seen and origin != article.origin:
-                ledger.relocate(article.id, article.origin)
-            meter.passed(found)
-            tell(Outcome(article.origin, article.id, "unchanged"))
-        elif article.id in seen:
-            meter.passed(found)
-            tell(Outcome(article.origin, article.id, "failed", f"repeats the id {article.id!r}; ids must differ."))
-        elif origin and _is_row(article) and not _same_file(origin, article.origin) and not replace_ids:
-            meter.passed(found)
-            tell(Outcome(article.origin, article.id, "failed",
-                         f"has the id {article.id!r}, which belongs to {origin}; use --replace to let the new text "
-                         "take its place, or another DATELINE_HOME for another corpus."))  # fmt: skip
-        else:
-            digests[article.id] = article.digest
-            yield article
-        seen.add(article.id)
-
-
-def _under_stable_id(article: Article, digests: dict[str, str], by_origin: dict[str, str], seen: set[str]) -> Article:
-    """A file keeps the id it got first; a new file whose name is taken by another text gets a suffix of its own."""
-    own = by_origin.get(article.origin)
-    if own is not None and own not in seen:
-        return replace(article, id=own)
-    if digests.get(article.id) in (None, article.digest):
-        return article
-    suffix = hashlib.sha256(article.origin.encode()).hexdigest()[:6]
-    return replace(article, id=f"{article.id}-{suffix}")
-
-
 def _is_row(article: Article) -> bool:
     return article.origin.rpartition(":")[2].isdigit()
 
 
-def _same_file(origin: str, other: str) -> bool:
-    return origin.rpartition(":")[0] == other.rpartition(":")[0]
-
-
-def _published(pieces: Pieces, known: dict[str, tuple[str, str]]) -> Outcome:
-    article = pieces.article
-    return Outcome(article.origin, article.id, "replaced" if article.id in known else "added")
+def _exists(origin: str) -> bool:
+    return "://" in origin or os.path.lexists(file_of(origin))

@@ -7,33 +7,37 @@ Chunk keys are never used twice: a key that a projection still holds, but the le
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
+import urllib.parse
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import filelock
 import numpy as np
-import snowballstemmer
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from index.article import Article, Chunk, Span
+from index import copies, lexical
+from index.article import Article, Chunk, Pieces, Span, file_of
 from index.embedding import Embedded, Vectors
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError, UnknownArticle
-from index.filters import Filters
+from index.filters import Filters, as_filtered
+from index.lexical import Entry, parts
+from index.words import VERSION as WORDS_VERSION
 from index.words import words
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MIN_FREE_BYTES = 200 * 2**20
-_MANY = 500  # values in one IN (…), well below SQLite's limit
-_Value = TypeVar("_Value")
+_MOST_COMPARED = 1_000  # articles that share a band with a new one
+
+Progress = Callable[[int, int], None]
 
 _metadata = sa.MetaData()
 _meta = sa.Table("meta", _metadata, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
@@ -47,6 +51,8 @@ _articles = sa.Table(
     sa.Column("origin", sa.Text, nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False, server_default="", index=True),  # the title as `name_of` folds it
+    sa.Column("signature", sa.LargeBinary),  # index.copies
+    sa.Column("copies", sa.Integer, index=True),  # the same number for all copies of one article
     sqlite_autoincrement=True,
 )
 
@@ -74,27 +80,21 @@ _chunks = sa.Table(
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, unit length
     sqlite_autoincrement=True,
 )
-_porter = snowballstemmer.stemmer("porter")  # the stems of FTS5's tokenizer
+_bands = sa.Table(
+    "bands",  # of the signatures: what copies mostly share
+    _metadata,
+    _of_article(),
+    sa.Column("band", sa.Integer, nullable=False, index=True),
+    sa.PrimaryKeyConstraint("article", "band"),
+)
+_files = sa.Table(
+    "files",  # that were read without a failure: to the byte the same, they need not be read again
+    _metadata,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+)
 _CHUNK = tuple(_chunks.c[name] for name in ("key", "article", "start", "end", "first", "last"))
-_TOKENIZE = "tokenize = 'porter unicode61 remove_diacritics 2'"
-_LEXICAL = f"CREATE VIRTUAL TABLE IF NOT EXISTS lexical USING fts5 (title, body, {_TOKENIZE})"
-# Whole articles: an index over the table `articles`, without a copy of their texts.
-_WHOLE = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS whole USING fts5 "
-    f"(title, text, content = 'articles', content_rowid = 'key', {_TOKENIZE})"
-)
-# How many rows hold a word, by the tokenizer's stems.
-_COUNTS = [
-    f"CREATE VIRTUAL TABLE IF NOT EXISTS {table}_terms USING fts5vocab ({table}, row)" for table in ("lexical", "whole")
-]
-# Rows that one search by words may score. A question's commonest words are left out where all would be more: they tell
-# little, and at half a million chunks they cost most of a second. Below some 15,000 chunks nothing is ever left out.
-MOST_ROWS = 30_000
-# An index without a copy has to be told what it forgets.
-_WHOLE_DELETE = (
-    "INSERT INTO whole (whole, rowid, title, text) SELECT 'delete', key, title, text FROM articles WHERE key = :key"
-)
-TITLE_WEIGHT = 2.0  # of a word in the title against one in the body; docs/tuning.md
+_FIELDS = ("id", "title", "text", "source", "author", "published", "url", "note", "origin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,15 @@ class ArticleRow:
     url: str
     origin: str
     sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How far the lexical index is from the articles: rows it lacks, rows of nothing, what is wrong with the file."""
+
+    missing: int
+    surplus: int
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +138,11 @@ class StoredSentences:
 
 
 class Ledger:
-    """The database of one data directory.
+    """The database of one data directory. A directory that can't be written to can still be read.
 
     Args:
         path: the SQLite file, made if missing; None for a corpus that lives in memory and ends with its ledger.
-        fingerprint: of the embedder in use.
+        fingerprint: of the embedder in use; "" to take what there is, by whichever it was made.
 
     Raises:
         EmbedderMismatch: the articles were embedded by another embedder.
@@ -142,18 +151,22 @@ class Ledger:
 
     def __init__(self, path: Path | None, fingerprint: str) -> None:
         self.path = path
+        self.read_only = path is not None and path.is_file() and not os.access(path.parent, os.W_OK)
         self._fingerprint = fingerprint
         try:
-            self._engine = _engine(path)
-            event.listen(self._engine, "connect", _configure)
-            self._create()
+            self._engine = _engine(path, self.read_only)
+            if not self.read_only:
+                event.listen(self._engine, "connect", _configure)
+                self._create()
+            else:
+                event.listen(self._engine, "connect", _add_functions)
+            self._check_meta()
         except (OSError, sa.exc.DBAPIError) as error:
             reason = getattr(error, "orig", error)
             raise StoreError(
                 f"The ledger {path} can't be used: {reason}. Check the folder's permissions and free space; "
                 "if the file is damaged, move it away and add the articles again."
             ) from error
-        self._check_meta()
 
     def close(self) -> None:
         self._engine.dispose()
@@ -170,6 +183,8 @@ class Ledger:
         if self.path is None:  # nobody else can see it
             yield
             return
+        if self.read_only:
+            raise StoreError(f"{self.path.parent} can only be read; set DATELINE_HOME to a directory of your own.")
         lock = filelock.FileLock(self.path.with_name("writer.lock"))
         try:
             lock.acquire(timeout=5)
@@ -190,11 +205,58 @@ class Ledger:
         """
         self.check_space()
         with self._engine.begin() as connection:
-            gone = self._delete(connection, [embedded.pieces.article.id for embedded in batch])
+            gone = _delete(connection, [embedded.pieces.article.id for embedded in batch])
             for embedded in batch:
                 _insert(connection, embedded)
             self._advance(connection, gone)
         self._truncate_log(gone)
+
+    def adopt(self, fingerprint: str, batches: Iterable[Sequence[Embedded]]) -> None:
+        """Put articles of another embedder in place of everything there is, in one transaction.
+
+        Readers see the old until the new is whole; those that are open then must begin anew (`generation`).
+        """
+        self.check_space()
+        with self._engine.begin() as connection:
+            connection.execute(_articles.delete())
+            connection.execute(_files.delete())
+            lexical.drop(connection)
+            lexical.create(connection)
+            for batch in batches:
+                for embedded in batch:
+                    _insert(connection, embedded)
+            self._fingerprint = fingerprint
+            self._advance(connection, gone=True)
+        self._truncate_log(gone=True)
+
+    def rebuild(self, progress: Progress = lambda done, total: None) -> None:
+        """Write the lexical index and the groups of copies anew, from the texts."""
+        self.check_space()
+        with self._engine.begin() as connection:
+            _rewrite_projections(connection, progress)
+            self._advance(connection, gone=True)
+        self._truncate_log(gone=True)
+
+    def compact(self) -> int:
+        """Give back the space of what was deleted, and leave nothing of it in the file.
+
+        Returns:
+            bytes that were freed.
+        """
+        if self.path is None:
+            return 0
+        before = self.path.stat().st_size
+        free = shutil.disk_usage(self.path.parent).free
+        if free < before + MIN_FREE_BYTES:
+            raise DiskFull(
+                f"{self.path.parent} has {free / 2**20:.0f} MiB left; compacting needs "
+                f"{(before + MIN_FREE_BYTES) / 2**20:.0f} MiB for a moment. Free some space. Nothing was changed."
+            )
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            lexical.merge(connection)
+            connection.execute(sa.text("VACUUM"))
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return max(0, before - self.path.stat().st_size)
 
     def remove(self, ids: Iterable[str]) -> None:
         """Delete articles with everything made of them; all or nothing.
@@ -204,18 +266,30 @@ class Ledger:
         """
         wanted = list(dict.fromkeys(ids))
         with self._engine.begin() as connection:
-            if missing := set(wanted) - set(self._keys(connection, wanted)):
+            if missing := set(wanted) - set(_keys(connection, wanted)):
                 raise UnknownArticle(
                     f"No article has the id {', '.join(sorted(missing))}. `dateline index list` shows the ids."
                 )
-            gone = self._delete(connection, wanted)
+            gone = _delete(connection, wanted)
             self._advance(connection, gone)
         self._truncate_log(gone)
 
-    def relocate(self, article_id: str, origin: str) -> None:
-        """Note that an unchanged article is now read from elsewhere."""
+    def relocate(self, origins: Mapping[str, str]) -> None:
+        """Note that unchanged articles are now read from elsewhere: article id → origin."""
         with self._engine.begin() as connection:
-            connection.execute(_articles.update().where(_articles.c.id == article_id).values(origin=origin))
+            for article_id, origin in origins.items():
+                connection.execute(_articles.update().where(_articles.c.id == article_id).values(origin=origin))
+
+    def note_files(self, digests: Mapping[str, str]) -> None:
+        """Note which files were read whole: path → digest."""
+        with self._engine.begin() as connection:
+            for path, digest in digests.items():
+                connection.execute(_files.insert().prefix_with("OR REPLACE").values(path=path, digest=digest))
+
+    def files(self) -> dict[str, str]:
+        """Path → digest of the files that were read whole and whose articles are all still here."""
+        with self._engine.connect() as connection:
+            return {row.path: row.digest for row in connection.execute(sa.select(_files))}
 
     def check_space(self) -> None:
         """Raise `DiskFull` when the disk is too full to write safely."""
@@ -231,14 +305,25 @@ class Ledger:
     # Reading
 
     def generation(self) -> int:
-        """Rises with every change of the corpus."""
+        """Rises with every change of the corpus.
+
+        Raises:
+            EmbedderMismatch: another embedder has taken over since this ledger was opened.
+        """
         with self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "generation")) or 0)
+            meta = _read_meta(connection)
+        self._check_fingerprint(meta)
+        return int(meta["generation"])
+
+    def fingerprint(self) -> str:
+        """Of the embedder that the articles were embedded by, "" where there are none."""
+        with self._engine.connect() as connection:
+            return _read_meta(connection)["embedder"]
 
     def id(self) -> str:
         """Of this ledger and no other, so that a projection of another one is not taken for its own."""
         with self._engine.connect() as connection:
-            return str(connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "id")))
+            return _read_meta(connection)["id"]
 
     def known(self) -> dict[str, tuple[str, str]]:
         """Article id → (digest, origin)."""
@@ -254,11 +339,65 @@ class Ledger:
             raise UnknownArticle(f"No article has the id {article_id!r}; it may have been removed since.")
         return _to_article(row)
 
+    def key(self, article_id: str) -> int:
+        """The key of an article. Raises `UnknownArticle`."""
+        with self._engine.connect() as connection:
+            key = connection.scalar(sa.select(_articles.c.key).where(_articles.c.id == article_id))
+        if key is None:
+            raise UnknownArticle(f"No article has the id {article_id!r}. `dateline index list` shows the ids.")
+        return int(key)
+
+    def copies(self, articles: Iterable[int]) -> dict[int, int]:
+        """Article key → the number that it shares with its copies, of those of the keys that have copies."""
+        found: dict[int, int] = {}
+        shared = sa.select(_articles.c.copies).group_by(_articles.c.copies).having(sa.func.count() > 1)
+        query = sa.select(_articles.c.key, _articles.c.copies).where(_articles.c.copies.in_(shared))
+        with self._engine.connect() as connection:
+            for part in parts(sorted(articles)):
+                found |= {row.key: row.copies for row in connection.execute(query.where(_articles.c.key.in_(part)))}
+        return found
+
+    def ids_of_copies(self, group: int) -> list[str]:
+        """The ids of all articles that are copies of each other, the first published first, the undated last."""
+        order = (_articles.c.published == "", _articles.c.published, _articles.c.key)
+        query = sa.select(_articles.c.id).where(_articles.c.copies == group).order_by(*order)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    def pieces(self, article_id: str) -> Pieces:
+        """An article as it was cut when it was added. Raises `UnknownArticle`."""
+        article, key = self.article(article_id), self.key(article_id)
+        chunks = tuple(stored.chunk for stored in self.chunks_of([key]))
+        return Pieces(article, self.sentences(key).spans, chunks)
+
+    def embedded(self, article_id: str) -> Embedded:
+        """An article with the vectors that it was given. Raises `UnknownArticle`."""
+        pieces, key = self.pieces(article_id), self.key(article_id)
+        _, vectors = self.chunk_vectors([stored.key for stored in self.chunks_of([key])])
+        return Embedded(pieces, vectors, self.sentences(key).vectors)
+
+    def differences(self) -> Differences:
+        """What the lexical index lacks or has too much, row by row."""
+        with self._engine.connect() as connection:
+            present = {table: lexical.rows(connection, table) for table in lexical.TABLES}
+            articles = set(connection.scalars(sa.select(_articles.c.key)))
+            chunks = set(connection.scalars(sa.select(_chunks.c.key)))
+            integrity = connection.execute(sa.text("PRAGMA quick_check")).scalar()
+            trouble = "" if integrity == "ok" else str(integrity)
+        if not trouble and not self.read_only:
+            with self._engine.begin() as connection:
+                trouble = lexical.check(connection)
+        return Differences(
+            missing=len(articles - present["whole"]) + len(chunks - present["lexical"]),
+            surplus=len(present["whole"] - articles) + len(present["lexical"] - chunks),
+            trouble=trouble,
+        )
+
     def articles_by_key(self, keys: Iterable[int]) -> dict[int, Article]:
         """Those of the keys that still exist."""
         found: dict[int, Article] = {}
         with self._engine.connect() as connection:
-            for part in _parts(list(keys)):
+            for part in parts(list(keys)):
                 rows = connection.execute(sa.select(_articles).where(_articles.c.key.in_(part)))
                 found |= {row.key: _to_article(row) for row in rows}
         return found
@@ -295,7 +434,7 @@ class Ledger:
         """Those of the keys that still exist."""
         found: dict[int, StoredChunk] = {}
         with self._engine.connect() as connection:
-            for part in _parts(keys):
+            for part in parts(keys):
                 rows = connection.execute(sa.select(*_CHUNK).where(_chunks.c.key.in_(part)))
                 found |= {row.key: _to_chunk(row) for row in rows}
         return found
@@ -304,7 +443,7 @@ class Ledger:
         """Keys that still exist and their vectors, shape (n, d), in the same order."""
         found: list[tuple[int, bytes]] = []
         with self._engine.connect() as connection:
-            for part in _parts(keys):
+            for part in parts(keys):
                 rows = connection.execute(sa.select(_chunks.c.key, _chunks.c.vector).where(_chunks.c.key.in_(part)))
                 found += [(row.key, row.vector) for row in rows]
         return [key for key, _ in found], _to_matrix([vector for _, vector in found], np.float32)
@@ -320,24 +459,26 @@ class Ledger:
     def match_chunks(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
         """Keys of chunks with any of the words, best first, with their BM25 score (higher is better)."""
         fitting = sa.select(_chunks.c.key).join(_articles).where(*_conditions(filters)) if filters else None
-        return self._match("lexical", terms, limit, fitting)
+        with self._engine.connect() as connection:
+            return lexical.match(connection, "lexical", terms, limit, fitting)
 
     def match_articles(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
         """Keys of articles with any of the words anywhere, best first, with their BM25 score (higher is better)."""
-        return self._match(
-            "whole", terms, limit, sa.select(_articles.c.key).where(*_conditions(filters)) if filters else None
-        )
+        fitting = sa.select(_articles.c.key).where(*_conditions(filters)) if filters else None
+        with self._engine.connect() as connection:
+            return lexical.match(connection, "whole", terms, limit, fitting)
 
     def unheard(self, terms: Iterable[str]) -> set[str]:
         """Those of the words that no article holds in its title or text, in whatever form."""
-        return {term for term, rows in self._rows_with("whole", terms).items() if not rows}
+        with self._engine.connect() as connection:
+            return lexical.unheard(connection, terms)
 
     def chunks_of(self, articles: Iterable[int]) -> list[StoredChunk]:
         """All chunks of those of the articles that still exist, in order."""
         with self._engine.connect() as connection:
             return [
                 _to_chunk(row)
-                for part in _parts(sorted(articles))
+                for part in parts(sorted(articles))
                 for row in connection.execute(
                     sa.select(*_CHUNK).where(_chunks.c.article.in_(part)).order_by(_chunks.c.key)
                 )
@@ -348,7 +489,7 @@ class Ledger:
         query = sa.select(_articles.c.key, _articles.c.published)
         found: dict[int, str] = {}
         with self._engine.connect() as connection:
-            for part in _parts(sorted(articles)):
+            for part in parts(sorted(articles)):
                 found |= {row.key: row.published for row in connection.execute(query.where(_articles.c.key.in_(part)))}
         return found
 
@@ -359,7 +500,7 @@ class Ledger:
         if filters:
             query = query.where(*_conditions(filters))
         with self._engine.connect() as connection:
-            for part in _parts(sorted(set(names) - {""})):
+            for part in parts(sorted(set(names) - {""})):
                 for row in connection.execute(query.where(_articles.c.name.in_(part))):
                     found.setdefault(row.name, []).append(row.key)
         return found
@@ -372,7 +513,7 @@ class Ledger:
         )
         query = sa.select(_chunks.c.key, _sentences.c.vector).join(_sentences, inside)
         with self._engine.connect() as connection:
-            for part in _parts(chunks):
+            for part in parts(chunks):
                 rows += [(row.key, row.vector) for row in connection.execute(query.where(_chunks.c.key.in_(part)))]
         best: dict[int, float] = {}
         if rows:
@@ -380,38 +521,6 @@ class Ledger:
             for (key, _), cosine in zip(rows, cosines.tolist(), strict=True):
                 best[key] = max(cosine, best.get(key, -1.0))
         return best
-
-    def _match(self, table: str, terms: Sequence[str], limit: int, fitting: sa.Select[Any] | None) -> dict[int, float]:
-        if not terms:
-            return {}
-        # Every word is quoted, so nothing in a question is read as an operator of the query language.
-        match = " OR ".join('"' + word.replace('"', "") + '"' for word in self._telling(table, terms))
-        rowid: sa.ColumnClause[int] = sa.column("rowid")
-        score = sa.func.bm25(sa.literal_column(table), TITLE_WEIGHT, 1.0).label("score")
-        query = sa.select(rowid, score).select_from(sa.table(table)).where(sa.text(f"{table} MATCH :match"))
-        if fitting is not None:
-            query = query.where(rowid.in_(fitting))
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by("score").limit(limit), {"match": match})
-            return {row.rowid: -row.score for row in rows}
-
-    def _telling(self, table: str, terms: Sequence[str]) -> list[str]:
-        """The words that fewest rows hold: at least two, and as many as `MOST_ROWS` allows."""
-        rows = self._rows_with(table, terms)
-        ordered = sorted(rows, key=rows.__getitem__)
-        sums = accumulate(rows[term] for term in ordered)
-        return [term for n, (term, total) in enumerate(zip(ordered, sums, strict=True)) if n < 2 or total <= MOST_ROWS]
-
-    def _rows_with(self, table: str, terms: Iterable[str]) -> dict[str, int]:
-        """How many rows hold each word."""
-        stems = {term: _porter.stemWord(term) for term in terms}
-        counts: sa.TableClause = sa.table(f"{table}_terms", sa.column("term"), sa.column("doc"))
-        rows_with: dict[str, int] = {}
-        with self._engine.connect() as connection:
-            for part in _parts(sorted(set(stems.values()))):
-                for row in connection.execute(sa.select(counts).where(counts.c.term.in_(part))):
-                    rows_with[row.term] = row.doc
-        return {term: rows_with.get(stems[term], 0) for term in stems}
 
     # Inside
 
@@ -421,11 +530,10 @@ class Ledger:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             _upgrade(connection)
             _metadata.create_all(connection)
-            connection.execute(sa.text(_LEXICAL))
-            for statement in (_WHOLE, *_COUNTS):
-                connection.execute(sa.text(statement))
+            lexical.create(connection)
             for name, value in (
                 ("schema", str(SCHEMA_VERSION)),
+                ("words", str(WORDS_VERSION)),
                 ("embedder", ""),
                 ("generation", "0"),
                 ("id", uuid.uuid4().hex),
@@ -434,36 +542,37 @@ class Ledger:
                     sa.text("INSERT OR IGNORE INTO meta (name, value) VALUES (:name, :value)"),
                     {"name": name, "value": value},
                 )
+            if _read_meta(connection)["words"] != str(WORDS_VERSION):
+                _rewrite_projections(connection)
 
     def _check_meta(self) -> None:
         with self._engine.connect() as connection:
-            meta = {row.name: row.value for row in connection.execute(sa.select(_meta))}
-        if meta["schema"] != str(SCHEMA_VERSION):
-            raise StoreError(
-                f"{self.path} was written by another version of Dateline (schema {meta['schema']}, this is "
-                f"{SCHEMA_VERSION}). Move it away and add the articles again."
+            meta = _read_meta(connection)
+        if meta.get("schema") != str(SCHEMA_VERSION):
+            remedy = (
+                "Open it once where it can be written to."
+                if self.read_only and meta.get("schema", "9") < str(SCHEMA_VERSION)
+                else "Move it away and add the articles again."
             )
-        if meta["embedder"] not in ("", self._fingerprint):
+            raise StoreError(
+                f"{self.path} was written by another version of Dateline (schema {meta.get('schema')}, this is "
+                f"{SCHEMA_VERSION}). {remedy}"
+            )
+        self._check_fingerprint(meta)
+
+    def _check_fingerprint(self, meta: Mapping[str, str]) -> None:
+        if self._fingerprint and meta["embedder"] not in ("", self._fingerprint):
             raise EmbedderMismatch(
                 f"The articles in {self.path and self.path.parent} were embedded by {meta['embedder']}, but "
-                f"{self._fingerprint} is in use now. Set the embedder back (DATELINE_EMBEDDER), or choose another "
-                "DATELINE_HOME and add the articles again."
+                f"{self._fingerprint} is in use now. `dateline index migrate` embeds them again, from the texts it "
+                "keeps; or set the embedder back (DATELINE_EMBEDDER), or choose another DATELINE_HOME."
             )
 
     def _advance(self, connection: sa.Connection, gone: bool) -> None:
         if gone:
-            # The lexical index only marks what is deleted; merging its parts is what drops the words.
-            connection.execute(sa.text("INSERT INTO lexical (lexical) VALUES ('optimize')"))
-            connection.execute(sa.text("INSERT INTO whole (whole) VALUES ('optimize')"))
+            lexical.merge(connection)
         connection.execute(sa.text("UPDATE meta SET value = value + 1 WHERE name = 'generation'"))
         connection.execute(_meta.update().where(_meta.c.name == "embedder").values(value=self._fingerprint))
-
-    def _keys(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for part in _parts(ids):
-            rows = connection.execute(sa.select(_articles.c.id, _articles.c.key).where(_articles.c.id.in_(part)))
-            found |= {row.id: row.key for row in rows}
-        return found
 
     def _truncate_log(self, gone: bool) -> None:
         """Empty the write-ahead log after a deletion, so that deleted text does not stay in it."""
@@ -471,17 +580,88 @@ class Ledger:
             with self._engine.connect() as connection:
                 connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
-    def _delete(self, connection: sa.Connection, ids: Sequence[str]) -> bool:
-        """Whether there was anything to delete."""
-        keys = self._keys(connection, ids)
-        for key in keys.values():
-            connection.execute(
-                sa.text("DELETE FROM lexical WHERE rowid IN (SELECT key FROM chunks WHERE article = :key)"),
-                {"key": key},
-            )
-            connection.execute(sa.text(_WHOLE_DELETE), {"key": key})
-            connection.execute(_articles.delete().where(_articles.c.key == key))
-        return bool(keys)
+
+def _read_meta(connection: sa.Connection) -> dict[str, str]:
+    return {row.name: row.value for row in connection.execute(sa.select(_meta))}
+
+
+def _keys(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts(ids):
+        rows = connection.execute(sa.select(_articles.c.id, _articles.c.key).where(_articles.c.id.in_(part)))
+        found |= {row.id: row.key for row in rows}
+    return found
+
+
+def _delete(connection: sa.Connection, ids: Sequence[str]) -> bool:
+    """Whether there was anything to delete."""
+    keys = _keys(connection, ids)
+    groups: set[int] = set()
+    for key in keys.values():
+        whole, chunks = _entries(connection, key)
+        lexical.delete(connection, "lexical", chunks)
+        lexical.delete(connection, "whole", [whole])
+        row = connection.execute(sa.select(_articles.c.copies, _articles.c.origin).where(_articles.c.key == key)).one()
+        groups.add(row.copies)
+        connection.execute(_files.delete().where(_files.c.path == file_of(row.origin)))
+        connection.execute(_articles.delete().where(_articles.c.key == key))
+    for group in groups:
+        _regroup(connection, group)
+    return bool(keys)
+
+
+def _entries(connection: sa.Connection, key: int) -> tuple[Entry, list[Entry]]:
+    """What the lexical index holds of an article: one entry of the whole, one of each chunk."""
+    title, text = connection.execute(sa.select(_articles.c.title, _articles.c.text).where(_articles.c.key == key)).one()
+    places = connection.execute(
+        sa.select(_chunks.c.key, _chunks.c.start, _chunks.c.end).where(_chunks.c.article == key)
+    )
+    return Entry(key, title, text), [Entry(chunk.key, title, text[chunk.start : chunk.end]) for chunk in places]
+
+
+def _rewrite_projections(connection: sa.Connection, progress: Progress = lambda done, total: None) -> None:
+    """The lexical index and the groups of copies anew, from the texts."""
+    lexical.drop(connection)
+    lexical.create(connection)
+    connection.execute(_bands.delete())
+    connection.execute(_articles.update().values(signature=None, copies=None))
+    keys = list(connection.scalars(sa.select(_articles.c.key).order_by(_articles.c.key)))
+    for done, key in enumerate(keys, start=1):
+        whole, chunks = _entries(connection, key)
+        lexical.insert(connection, "whole", [whole])
+        lexical.insert(connection, "lexical", chunks)
+        _group(connection, key, copies.signature(whole.body))
+        progress(done, len(keys))
+    connection.execute(_meta.update().where(_meta.c.name == "words").values(value=str(WORDS_VERSION)))
+
+
+def _group(connection: sa.Connection, key: int, signature: copies.Signature) -> None:
+    """Put an article among its copies."""
+    bands = sorted(set(copies.bands(signature)))
+    near = sa.select(_bands.c.article).where(_bands.c.band.in_(bands), _bands.c.article != key)
+    rows = connection.execute(
+        sa.select(_articles.c.copies, _articles.c.signature).where(_articles.c.key.in_(near)).limit(_MOST_COMPARED)
+    ).all()
+    groups = {row.copies for row in rows if copies.are_copies(signature, np.frombuffer(row.signature, np.uint32))}
+    group = min(groups, default=key)
+    connection.execute(
+        _articles.update().where(_articles.c.key == key).values(signature=signature.tobytes(), copies=group)
+    )
+    if len(groups) > 1:  # it is a copy of both
+        connection.execute(_articles.update().where(_articles.c.copies.in_(groups)).values(copies=group))
+    connection.execute(_bands.insert().prefix_with("OR IGNORE"), [{"article": key, "band": band} for band in bands])
+
+
+def _regroup(connection: sa.Connection, group: int) -> None:
+    """Group anew what is left of a group: what was removed may have been all that its copies had in common."""
+    rows = connection.execute(
+        sa.select(_articles.c.key, _articles.c.signature).where(_articles.c.copies == group).order_by(_articles.c.key)
+    ).all()
+    if len(rows) > _MOST_COMPARED:
+        return
+    connection.execute(_articles.update().where(_articles.c.copies == group).values(copies=_articles.c.key))
+    for row in rows:
+        _group(connection, row.key, np.frombuffer(row.signature, np.uint32))
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:
@@ -493,34 +673,37 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
         "busy_timeout = 10000",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    connection.create_function("casefold", 1, str.casefold, deterministic=True)
+    _add_functions(connection, _)
+
+
+def _add_functions(connection: sqlite3.Connection, _: Any) -> None:
+    connection.create_function("folded", 1, as_filtered, deterministic=True)
 
 
 def _insert(connection: sa.Connection, embedded: Embedded) -> None:
     article = embedded.pieces.article
-    names = ("id", "digest", "title", "source", "author", "published", "url", "note", "origin", "text")
-    values = {name: getattr(article, name) for name in names} | {"name": name_of(article.title)}
+    values = {name: getattr(article, name) for name in (*_FIELDS, "digest")} | {"name": name_of(article.title)}
     key = connection.execute(_articles.insert().values(values)).inserted_primary_key[0]  # type: ignore[index]
+    sentences = zip(embedded.pieces.sentences, embedded.sentences.astype(np.float16), strict=True)
     connection.execute(
-        sa.text("INSERT INTO whole (rowid, title, text) VALUES (:key, :title, :text)"),
-        {"key": key, "title": article.title, "text": article.text},
+        _sentences.insert(),
+        [
+            {"article": key, "position": n, "start": span.start, "end": span.end, "vector": vector.tobytes()}
+            for n, (span, vector) in enumerate(sentences)
+        ],
     )
-    sentence_rows = [
-        {"article": key, "position": n, "start": span.start, "end": span.end, "vector": vector.tobytes()}
-        for n, (span, vector) in enumerate(
-            zip(embedded.pieces.sentences, embedded.sentences.astype(np.float16), strict=True)
-        )
-    ]
-    connection.execute(_sentences.insert(), sentence_rows)
-    for chunk, vector in zip(embedded.pieces.chunks, embedded.chunks, strict=True):
-        row = {"start": chunk.start, "end": chunk.end, "first": chunk.first, "last": chunk.last}
-        chunk_key = connection.execute(
-            _chunks.insert().values(article=key, vector=vector.astype(np.float32).tobytes(), **row)
-        ).inserted_primary_key[0]  # type: ignore[index]
-        connection.execute(
-            sa.text("INSERT INTO lexical (rowid, title, body) VALUES (:key, :title, :body)"),
-            {"key": chunk_key, "title": article.title, "body": article.text[chunk.start : chunk.end]},
-        )
+    connection.execute(
+        _chunks.insert(),
+        [
+            {"article": key, "start": chunk.start, "end": chunk.end, "first": chunk.first, "last": chunk.last,
+             "vector": vector.astype(np.float32).tobytes()}
+            for chunk, vector in zip(embedded.pieces.chunks, embedded.chunks, strict=True)
+        ],
+    )  # fmt: skip
+    whole, chunks = _entries(connection, key)
+    lexical.insert(connection, "whole", [whole])
+    lexical.insert(connection, "lexical", chunks)
+    _group(connection, key, copies.signature(article.text))
 
 
 def _to_chunk(row: sa.Row[Any]) -> StoredChunk:
@@ -533,23 +716,33 @@ def name_of(title: str) -> str:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    """Bring a ledger of schema 1 to schema 2: names, and the index of whole articles. Nothing is embedded again."""
+    """Bring a ledger of an older schema up to date. Nothing is embedded again.
+
+    Schema 2 brought names and the index of whole articles, schema 3 the words as `index.words` cuts them, and copies.
+    """
     if not sa.inspect(connection).has_table("meta"):
         return
-    if connection.scalar(sa.select(_meta.c.value).where(_meta.c.name == "schema")) != "1":
+    schema = _read_meta(connection).get("schema", "")
+    if schema not in ("1", "2"):
         return
-    connection.execute(sa.text("ALTER TABLE articles ADD COLUMN name TEXT NOT NULL DEFAULT ''"))
+    if schema == "1":
+        connection.execute(sa.text("ALTER TABLE articles ADD COLUMN name TEXT NOT NULL DEFAULT ''"))
+        connection.execute(sa.text("CREATE INDEX IF NOT EXISTS ix_articles_name ON articles (name)"))
+    connection.execute(sa.text("ALTER TABLE articles ADD COLUMN signature BLOB"))
+    connection.execute(sa.text("ALTER TABLE articles ADD COLUMN copies INTEGER"))
+    connection.execute(sa.text("CREATE INDEX IF NOT EXISTS ix_articles_copies ON articles (copies)"))
+    _metadata.create_all(connection)
     for key, title in connection.execute(sa.select(_articles.c.key, _articles.c.title)).all():
         connection.execute(_articles.update().where(_articles.c.key == key).values(name=name_of(title)))
-    connection.execute(sa.text("CREATE INDEX IF NOT EXISTS ix_articles_name ON articles (name)"))
-    connection.execute(sa.text(_WHOLE))
-    connection.execute(sa.text("INSERT INTO whole (whole) VALUES ('rebuild')"))
-    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value="2"))
+    _rewrite_projections(connection)
+    connection.execute(
+        sa.text("INSERT OR REPLACE INTO meta (name, value) VALUES ('words', :v)"), {"v": str(WORDS_VERSION)}
+    )
+    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value=str(SCHEMA_VERSION)))
 
 
 def _to_article(row: sa.Row[Any]) -> Article:
-    names = ("id", "title", "text", "source", "author", "published", "url", "note", "origin")
-    return Article(**{name: getattr(row, name) for name in names})
+    return Article(**{name: getattr(row, name) for name in _FIELDS})
 
 
 def _to_matrix(blobs: Sequence[bytes], kind: type[np.floating[Any]]) -> Vectors:
@@ -558,17 +751,24 @@ def _to_matrix(blobs: Sequence[bytes], kind: type[np.floating[Any]]) -> Vectors:
     return np.frombuffer(b"".join(blobs), dtype=kind).reshape(len(blobs), -1).astype(np.float32)
 
 
-def _engine(path: Path | None) -> sa.Engine:
+def _engine(path: Path | None, read_only: bool) -> sa.Engine:
     if path is None:  # one connection, or each would see a database of its own
         return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+    if read_only:
+        log = path.with_name(f"{path.name}-wal")
+        if log.is_file() and log.stat().st_size:
+            raise OSError("it was not closed in order, and can't be put in order where it can only be read")
+        # Without `immutable` SQLite wants to make files beside it.
+        quoted = urllib.parse.quote(str(path))
+        return sa.create_engine(f"sqlite:///file:{quoted}?mode=ro&immutable=1&uri=true")
     path.parent.mkdir(parents=True, exist_ok=True)
     return sa.create_engine(sa.URL.create("sqlite", database=str(path)))
 
 
 def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
     for column, values in ((_articles.c.source, filters.sources), (_articles.c.author, filters.authors)):
-        if values:  # SQLite's lower() knows ASCII only
-            yield sa.func.casefold(column).in_([value.casefold() for value in values])
+        if values:
+            yield sa.func.folded(column).in_([as_filtered(value) for value in values])
     if filters.articles:
         yield _articles.c.id.in_(filters.articles)
     # A date that stops at the month or the year is compared as far as both go: it may be meant.
@@ -579,8 +779,3 @@ def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
         yield sa.func.substr(_articles.c.published, 1, len(filters.until)) <= filters.until
     if filters.since or filters.until:
         yield _articles.c.published != ""
-
-
-def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    for begin in range(0, len(values), _MANY):
-        yield values[begin : begin + _MANY]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from index.settings import Settings
 from index.splitting import split
 from index.times import parse_day, time_hint
 from index.vectors import ExactProjection, Progress, Projection, open_projection
-from index.words import content_words, words
+from index.words import content_tokens, tokens, words
 
 MAX_QUESTION = 2_000  # characters
 DEPTH = 100  # chunks of each of the two rankings that become candidates
@@ -37,7 +38,8 @@ class Hit:
     """A chunk that answers to a question.
 
     `score` compares only within one search; `cosine` (−1…1) is that of the chunk's vector to
-    the question's, `sentence` that of its best sentence's. `text` is `article.text[start:end]`.
+    the question's, `sentence` that of its best sentence's. `text` is `article.text[start:end]`. `copies` are the ids of
+    the articles that are copies of this one, for which it speaks.
     """
 
     article: Article
@@ -46,6 +48,7 @@ class Hit:
     score: float
     cosine: float
     sentence: float
+    copies: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -105,19 +108,16 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(
-        self,
-        paths: list[Path],
-        *,
-        replace_ids: bool = False,
-        report: Callable[[ingest.Outcome], None] = lambda outcome: None,
-        progress: Callable[[str, int, int], None] = lambda step, done, total: None,
-    ) -> ingest.Summary:
-        """See `ingest.add`."""
-        return ingest.add(
-            paths, ledger=self.ledger, embedder=self.embedder, projection=self.projection,
-            replace_ids=replace_ids, report=report, progress=progress,
-        )  # fmt: skip
+    def add(self, paths: list[Path], **options: Any) -> ingest.Summary:
+        """See `ingest.add`; the options are those of `ingest.Run`."""
+        return ingest.add(self._run(options), paths)
+
+    def sync(self, folder: Path, *, may_empty: bool = False, **options: Any) -> ingest.Summary:
+        """See `ingest.sync`; the options are those of `ingest.Run`."""
+        return ingest.sync(self._run(options), folder, may_empty=may_empty)
+
+    def _run(self, options: dict[str, Any]) -> ingest.Run:
+        return ingest.Run(ledger=self.ledger, embedder=self.embedder, projection=self.projection, **options)
 
     def remove(self, ids: Iterable[str]) -> None:
         """Delete articles everywhere. Raises `UnknownArticle`, and then deletes nothing."""
@@ -145,12 +145,15 @@ class Index:
         asked: str = "",
         filters: Filters | None = None,
         weights: Weights = WEIGHTS,
+        each_copy: bool = False,
     ) -> list[Hit]:
         """The best chunks for a question, best first; fewer than `limit` where the corpus holds no more.
 
         Args:
             asked: the ISO date that "this week" and the like are meant from; "" for not known.
             filters: which articles may be found.
+            each_copy: whether copies of an article stand for themselves; else one speaks for all of them, and of the
+                others comes only what it does not say.
         """
         self.projection.catch_up()
         query = self._query(question, filters)
@@ -160,27 +163,67 @@ class Index:
         if weights.links and (links := self._links(ranked, query)):
             found += self._of_articles(links.keys() - {f.article for f in found}, query)
             ranked = lift(rank(found, hint, day, weights), links, weights.links)
+        if not each_copy:
+            ranked = self._once(ranked, max(limit, RERANKED))
         ranked = ranked[: max(limit, RERANKED) if self.reranker else limit]
         articles = self.ledger.articles_by_key({f.article for f in ranked})
+        copies = {} if each_copy else self._copies(articles)
         if self.reranker:
             ranked = _reranked(question, ranked, articles, self.reranker)[:limit]
         return [
-            Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine, f.sentence)
+            Hit(articles[f.article], f.article, f.chunk, f.score, f.cosine, f.sentence, copies.get(f.article, ()))
             for f in ranked
             if f.article in articles
         ]
+
+    def copies(self, article_id: str) -> list[str]:
+        """The ids of the other articles that are copies of this one. Raises `UnknownArticle`."""
+        key = self.ledger.key(article_id)
+        group = self.ledger.copies([key]).get(key)
+        return [] if group is None else [each for each in self.ledger.ids_of_copies(group) if each != article_id]
 
     def sentences(self, hit: Hit) -> StoredSentences:
         """All sentences of a hit's article with their vectors."""
         return self.ledger.sentences(hit.article_key)
 
     def unheard(self, question: str) -> set[str]:
-        """The words of a question that carry a topic and that no article holds, folded."""
-        return self.ledger.unheard(content_words(question))
+        """The words of a question that carry a topic and that no article holds, in lower case."""
+        return self.ledger.unheard(content_tokens(question))
+
+    def _once(self, ranked: Sequence[Found], wanted: int) -> list[Found]:
+        """The ranking with one article for each group of copies, the best; of the others what that one does not say."""
+        groups = self.ledger.copies({f.article for f in ranked})
+        speaking: dict[int, int] = {}
+        said: dict[int, frozenset[str]] = {}
+        kept: list[Found] = []
+        for f in ranked:
+            group = groups.get(f.article)
+            if group is not None and speaking.setdefault(group, f.article) != f.article:
+                said.setdefault(group, self._said(speaking[group]))
+                if self._said(f.article, f.chunk) <= said[group]:
+                    continue
+            kept.append(f)
+            if len(kept) == wanted:
+                break
+        return kept
+
+    def _said(self, article_key: int, chunk: Chunk | None = None) -> frozenset[str]:
+        """The sentences of an article, or of a chunk of it, as words alone."""
+        article = self.ledger.articles_by_key([article_key]).get(article_key)
+        spans = self.ledger.sentences(article_key).spans
+        chosen = spans[chunk.first : chunk.last + 1] if chunk else spans
+        return frozenset(" ".join(words(article.text[s.start : s.end])) for s in chosen) if article else frozenset()
+
+    def _copies(self, articles: Mapping[int, Article]) -> dict[int, tuple[str, ...]]:
+        groups = self.ledger.copies(articles)
+        return {
+            key: tuple(each for each in self.ledger.ids_of_copies(group) if each != articles[key].id)
+            for key, group in groups.items()
+        }
 
     def _query(self, question: str, filters: Filters | None) -> _Query:
         # A question of function words alone ("who are they?") is still looked up by them.
-        terms = content_words(question) or words(question)
+        terms = content_tokens(question) or tokens(question)
         return _Query(
             vector=self.embedder.query(question),
             filters=filters,

@@ -5,25 +5,15 @@ A chunk, with the title in front, never exceeds what the embedder reads: the res
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from index.article import Article, Chunk, Pieces, Span
+from index.sentences import sentence_texts, split_sentences
 
-if TYPE_CHECKING:
-    from nltk.tokenize.punkt import PunktTokenizer
+__all__ = ["PieceCounter", "sentence_texts", "split", "split_sentences"]
 
-# A scanned page loses the space behind a full stop ("conference.The rare …"); names such as "U.S.A" or "Node.js" stay.
-_RUN_TOGETHER = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[a-z]{3}[.!?][\"”’'`])(?=[A-Z][a-z]+ )")
-# Punkt knows abbreviations of the press, but not these ranks and titles before a name.
-_CLOSING = "”’\"')]»"
-_TITLES = frozenset("gen col maj lt capt adm sgt cpl brig gov sen rep hon rev prof dr mr mrs ms".split())
 _WINDOW = 12  # characters to a word piece, on average, from which a part ends before the budget is used up
-_ENDS_WITH_TITLE = re.compile(r"(?:^|[\s(“\"'`])([A-Za-z]+)\.$")
 
 
 class PieceCounter(Protocol):
@@ -58,62 +48,6 @@ def split(article: Article, counter: PieceCounter, chunk_pieces: int) -> Pieces:
             sentences.append(part)
             sizes.append(size)
     return Pieces(article, tuple(sentences), _gather(sentences, sizes, budget))
-
-
-def split_sentences(text: str) -> list[Span]:
-    """The sentences of a text, in order; a line break always ends one, white space belongs to none."""
-    spans: list[Span] = []
-    for line in re.finditer(r"[^\n\r\u2028\u2029]+", text):
-        spans += _sentences_of_line(text, line.start(), line.end())
-    return spans
-
-
-def sentence_texts(text: str) -> list[str]:
-    """The sentences of a text as texts, where their places don't matter."""
-    return [text[span.start : span.end] for span in split_sentences(text)]
-
-
-def _sentences_of_line(text: str, start: int, end: int) -> list[Span]:
-    line = text[start:end]
-    cuts = {cut for _, cut in _punkt().span_tokenize(line)} | {m.start() for m in _RUN_TOGETHER.finditer(line)}
-    spans: list[Span] = []
-    begin = 0
-    for cut in sorted({_after_quote(line, cut) for cut in cuts} | {len(line)}):
-        piece = line[begin:cut]
-        if cut < len(line) and _is_unfinished(piece):
-            continue
-        stripped = piece.strip()
-        if stripped:
-            left = begin + piece.index(stripped)
-            spans.append(Span(start + left, start + left + len(stripped)))
-        begin = cut
-    return spans
-
-
-def _after_quote(line: str, cut: int) -> int:
-    """A closing quotation mark belongs to the sentence before it."""
-    while 0 < cut < len(line) and line[cut] in _CLOSING and not line[cut - 1].isspace():
-        cut += 1
-    return cut
-
-
-def _is_unfinished(piece: str) -> bool:
-    match = _ENDS_WITH_TITLE.search(piece)
-    return bool(match and match.group(1).lower() in _TITLES)
-
-
-@lru_cache(maxsize=1)
-def _punkt() -> PunktTokenizer:
-    # LlamaIndex carries NLTK's English Punkt, so nothing has to be downloaded. Finding the package is enough:
-    # importing it would cost two seconds.
-    # NLTK itself takes a second and a half, so it is imported when the first text is split.
-    import nltk
-    from nltk.tokenize.punkt import PunktTokenizer
-
-    spec = find_spec("llama_index.core")
-    assert spec is not None and spec.origin is not None
-    nltk.data.path.append(str(Path(spec.origin).parent / "_static" / "nltk_cache"))
-    return PunktTokenizer("english")
 
 
 def _fitting(text: str, span: Span, counter: PieceCounter, budget: int) -> list[tuple[Span, int]]:

@@ -47,6 +47,18 @@ class Projection(Protocol):
         """Bring the projection to the ledger's present generation."""
         ...
 
+    def present(self) -> set[int] | None:
+        """The keys of the chunks that it holds; None where it has no store of its own to look into."""
+        ...
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Throw it away and make it anew from the ledger."""
+        ...
+
+    def size(self) -> int:
+        """Bytes of its files."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -56,7 +68,7 @@ def open_projection(ledger: Ledger, folder: Path, briefly: bool = False) -> Proj
     Args:
         briefly: for a question or two: opening Chroma takes a second, in which thousands of vectors are compared.
     """
-    if briefly and ledger.count()[2] <= _FEW:
+    if ledger.read_only or (briefly and ledger.count()[2] <= _FEW):
         return ExactProjection(ledger)
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder.with_name("chroma.lock"))
@@ -91,6 +103,15 @@ class ExactProjection:
         best = np.argsort(-cosines, kind="stable")[:limit]
         return [(self._keys[i], float(cosines[i])) for i in best]
 
+    def present(self) -> set[int] | None:
+        return None
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        self._generation = -1
+
+    def size(self) -> int:
+        return 0
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -118,7 +139,7 @@ class ChromaProjection:
             self._check_graph()
         except Exception as error:  # Chroma raises its own, Rust's and SQLite's: whatever it is, the ledger has it all.
             log.warning("The vector store %s is rebuilt from the ledger (%s).", self._folder, error)
-            self._rebuild(progress)
+            self.rebuild(progress)
         self._generation = generation
 
     def nearest(self, vector: Vectors, limit: int) -> list[tuple[int, float]]:
@@ -126,8 +147,27 @@ class ChromaProjection:
             return self._nearest(vector, limit)
         except Exception as error:
             log.warning("The vector store %s is rebuilt from the ledger (%s).", self._folder, error)
-            self._rebuild(None)
+            self.rebuild()
             return self._nearest(vector, limit)
+
+    def present(self) -> set[int]:
+        return {int(key) for key in self._open().client.get(include=[])["ids"]}
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        with contextlib.suppress(Exception):
+            if self._client is not None:
+                self._client.close()
+        self._client = self._store = None
+        # A system that failed to start stays in Chroma's cache of systems, and would be handed out again.
+        SharedSystemClient.clear_system_cache()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._project(progress)
+
+    def size(self) -> int:
+        return sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
 
     def close(self) -> None:
         if self._client is not None:
@@ -138,7 +178,7 @@ class ChromaProjection:
     def _project(self, progress: Progress | None) -> None:
         """Compare every key, not a count or a sample: a wedged collection still counts right."""
         store = self._open()
-        wanted, present = self._ledger.chunk_keys(), self._present()
+        wanted, present = self._ledger.chunk_keys(), self.present()
         gone = [str(key) for key in present - wanted]
         for begin in range(0, len(gone), _BATCH):
             store.delete_nodes(gone[begin : begin + _BATCH])
@@ -147,7 +187,7 @@ class ChromaProjection:
             self._add(missing[begin : begin + _BATCH])
             if progress:
                 progress(min(begin + _BATCH, len(missing)), len(missing))
-        if self._present() != wanted:
+        if self.present() != wanted:
             raise RuntimeError("it does not hold what was written to it")
 
     def _check_graph(self) -> None:
@@ -172,9 +212,6 @@ class ChromaProjection:
         # LlamaIndex hands back exp(-distance); Chroma's cosine distance is 1 - cosine.
         cosines = [1.0 + math.log(similarity) for similarity in result.similarities or []]
         return [(int(key), cosine) for key, cosine in zip(result.ids or [], cosines, strict=True)]
-
-    def _present(self) -> set[int]:
-        return {int(key) for key in self._open().client.get(include=[])["ids"]}
 
     def _add(self, keys: list[int]) -> None:
         from llama_index.core.schema import TextNode
@@ -202,16 +239,3 @@ class ChromaProjection:
             )
             self._store = ChromaVectorStore(chroma_collection=collection)
         return self._store
-
-    def _rebuild(self, progress: Progress | None) -> None:
-        from chromadb.api.shared_system_client import SharedSystemClient
-
-        with contextlib.suppress(Exception):
-            if self._client is not None:
-                self._client.close()
-        self._client = self._store = None
-        # A system that failed to start stays in Chroma's cache of systems, and would be handed out again.
-        SharedSystemClient.clear_system_cache()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._project(progress)

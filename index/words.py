@@ -1,14 +1,20 @@
-"""Words as the lexical half sees them: lower case, without diacritics, stop words dropped, stemmed."""
+"""The one tokenizer of words, for articles, questions and coverage; the lexical index keeps what it says.
+
+A word is a run of letters, marks and digits in any script; its form is lower case without diacritics. Scripts without
+spaces (Chinese, Japanese, Thai, …) are cut into characters and pairs of characters. Words that are written in several
+ways have a key for each: cease-fire also as ceasefire, 1,200 as 1200, Müller as Mueller.
+"""
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import filterfalse
 
+import regex
 import snowballstemmer
 
+VERSION = 1  # of what the lexical index keeps; another one is written anew from the articles' texts
 # Function words, and the words that only ask ("who", "tell"): they carry no topic.
 STOP_WORDS = frozenset(
     "a about after again all also am an and any are as at be because been before being between both but by can could "
@@ -19,7 +25,33 @@ STOP_WORDS = frozenset(
     "which while who whom whose why will with would you your s t d ll m re ve".split()
 )
 
-_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*")
+# A word with what may stand within it: hyphens of all kinds, apostrophes, the signs that group the digits of a number.
+_TOKEN = regex.compile(
+    r"\p{Nd}+(?:[.,'’\u00a0\u202f\u2009]\p{Nd}+)*[\p{L}\p{M}\p{N}]*(?:[-‐‑][\p{L}\p{M}\p{N}]+)*"
+    r"|[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*(?:[-‐‑'’ʼ\u200c\u200d][\p{L}\p{M}\p{N}]+)*"
+)
+_PLAIN = regex.compile(r"[a-z]+")
+_ASCII = regex.compile(r"[a-z0-9]+(?:[.,]\d+)*(?:[-'][a-z0-9]+(?:[.,]\d+)*)*")
+_GROUPED = regex.compile(
+    r"\p{Nd}{1,3}(?:[,'’\u00a0\u202f\u2009]\p{Nd}{2,3})*[,'’\u00a0\u202f\u2009]\p{Nd}{3}(?:\.\p{Nd}+)?"
+)
+_GROUPING = regex.compile(r"[,'’\u00a0\u202f\u2009]")
+_JOINTS = regex.compile(r"[-‐‑'’ʼ\u200c\u200d]")
+_DOTTED = regex.compile(r"\p{Nd}{1,3}(?:\.\p{Nd}{3})+(?:,\p{Nd}+)?")
+_AND_UNIT = regex.compile(r"(\p{Nd}+(?:[.,]\p{Nd}+)*)(\p{L}[\p{L}\p{M}]*)")
+_SPACELESS = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}][\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}"
+    r"\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{M}]*"
+)
+# Marks that are part of a letter in these scripts, and not an accent on it.
+_MARKED = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{Mn}+")
+_OTHER_DIGIT = regex.compile(r"[\p{Nd}--0-9]", regex.VERSION1)
+_WITHOUT_PARTS = str.maketrans(
+    {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ə": "e",
+     "’": "'", "ʼ": "'", "‐": "-", "‑": "-", "⁄": "/", "ـ": ""}
+)  # fmt: skip
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _stemmer = snowballstemmer.stemmer("english")  # in C where PyStemmer is installed, with the same stems
 
 
@@ -30,11 +62,12 @@ def stem(word: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Lower case without diacritics, so that `Türkiye` and `turkiye` meet."""
+    """Lower case without diacritics, compatible characters made one: `Türkiye` and `turkiye` meet, `ﬁ` and `fi`."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.lower())
-    return "".join(filterfalse(unicodedata.combining, decomposed))
+    plain = _MARKED.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    plain = unicodedata.normalize("NFC", plain.casefold()).translate(_WITHOUT_PARTS)
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.digit(match.group())), plain)
 
 
 def words(text: str) -> list[str]:
@@ -50,3 +83,66 @@ def content_words(text: str) -> list[str]:
 def content_stems(text: str) -> list[str]:
     """The stems of the words that carry a topic, in order."""
     return [stem(word) for word in content_words(text)]
+
+
+def keys(text: str) -> list[str]:
+    """What the lexical index keeps of a text: the keys of all its words, in order."""
+    return [key for token in tokens(text) for key in keys_of(token)]
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text as they stand there, with the hyphens and signs within them; in lower case, composed."""
+    if text.isascii():
+        return _ASCII.findall(text.lower())
+    return _TOKEN.findall(unicodedata.normalize("NFC", text).lower())
+
+
+def content_tokens(text: str) -> list[str]:
+    """The words of `tokens` that carry a topic, in order."""
+    return [token for token in tokens(text) if not STOP_WORDS.issuperset(words(token))]
+
+
+@lru_cache(maxsize=200_000)
+def keys_of(token: str) -> tuple[str, ...]:
+    """The keys that one word of `tokens` is kept under."""
+    if _PLAIN.fullmatch(token):
+        return (stem(token),)
+    return tuple(dict.fromkeys(key for spelling in spellings(token) for key in spelling))
+
+
+def spellings(token: str) -> list[tuple[str, ...]]:
+    """The ways of writing one word of `tokens`, each as its keys: a text that holds all of one holds the word."""
+    return [tuple(key for word in words(written) for key in _cut(word)) for written in _written(token)]
+
+
+def _written(token: str) -> Iterator[str]:
+    """As it stands; without hyphens; a number without the signs that group its digits, or apart from its unit; umlauts
+    as two letters."""
+    yield token
+    if (bare := _JOINTS.sub("", token)) != token and not bare.isdigit():
+        yield bare
+    if match := _GROUPED.match(token):
+        yield _GROUPING.sub("", match.group()) + token[match.end() :]
+    elif match := _DOTTED.match(token):
+        yield match.group().replace(".", "") + token[match.end() :]
+    if match := _AND_UNIT.fullmatch(token):
+        yield f"{match[1]} {match[2]}"
+    if (spelled := token.translate(_UMLAUTS)) != token:
+        yield spelled
+
+
+def _cut(word: str) -> Iterator[str]:
+    """A folded word as it is kept: its stem, or characters and pairs of them where the script has no spaces."""
+    if word.isascii():
+        yield stem(word)
+        return
+    begin = 0
+    for match in _SPACELESS.finditer(word):
+        run = match.group()
+        if begin < match.start():
+            yield word[begin : match.start()]
+        yield from run
+        yield from (run[n : n + 2] for n in range(len(run) - 1))
+        begin = match.end()
+    if begin < len(word):
+        yield word[begin:]

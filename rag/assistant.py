@@ -16,8 +16,8 @@ from index.filters import Filters
 from index.ledger import ArticleRow
 from index.relevance import bundled as bundled_relevance
 from index.search import Index
+from index.sentences import split_sentences
 from index.settings import Settings
-from index.splitting import split_sentences
 from index.times import TimeHint
 from rag import by_source, decline, disagreement, evidence, listing
 from rag.by_source import BySource

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from rag.types import Citation, EvidenceSentence
 
 # [3], [3][5], [3, 5], [3–5], [sentence 3]: whatever a model makes of "like [2]".
@@ -139,4 +139,5 @@ def _citation(run: Sequence[EvidenceSentence]) -> Citation:
         start=start,
         end=end,
         quote=article.text[start:end],
+        also_in=tuple(copy for copy in run[0].also_in if all(copy in sentence.also_in for sentence in run)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.splitting import sentence_texts
+from index.sentences import sentence_texts
 from rag.reader import says_none
 from rag.types import EvidenceSentence, Refusal
 

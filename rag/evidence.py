@@ -5,9 +5,10 @@ A small model on a laptop reads about 80 tokens a second, and well only what is 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
@@ -16,11 +17,12 @@ import numpy as np
 
 from index.article import Article, Span
 from index.embedding import Vectors
+from index.errors import UnknownArticle
 from index.ledger import StoredSentences
 from index.ranking import firsts
 from index.relevance import Score
 from index.search import Hit, Index
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from index.words import content_stems, words
 from rag.types import EvidenceSentence
 
@@ -78,8 +80,10 @@ def pool(
         near = in_turns(near, lambda c: c.hit.article_key)
     pairs = [(c.at(c.position - 1, -math.inf) if c.position else None, c.at(c.position)) for c in near[:_READABLE]]
     logits = relevance(question, [f"{before.text} {own.text}" if before else own.text for before, own in pairs])
+    held = {hit.article.id: _of_copies(hit, index) for hit, _ in stored if hit.copies}
     ranked = [
-        Ranked(replace(own, score=float(logit)), before) for (before, own), logit in zip(pairs, logits, strict=True)
+        Ranked(replace(own, score=float(logit), also_in=_also_in(own, held)), before)
+        for (before, own), logit in zip(pairs, logits, strict=True)
     ]
     return tuple(sorted(ranked, key=lambda each: -each.sentence.score))
 
@@ -191,6 +195,21 @@ def asked_on(day: str) -> str:
 def repeats(one: EvidenceSentence, other: EvidenceSentence) -> bool:
     """Whether two sentences are the same word for word: a syndicated text, a teaser."""
     return words(one.text) == words(other.text)
+
+
+def _of_copies(hit: Hit, index: Index) -> dict[str, str]:
+    """Id → words of the articles that are copies of a hit's."""
+    found: dict[str, str] = {}
+    for copy in hit.copies:
+        with contextlib.suppress(UnknownArticle):  # removed since
+            found[copy] = " ".join(words(index.article(copy).text))
+    return found
+
+
+def _also_in(sentence: EvidenceSentence, held: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Those of the article's copies that hold the sentence word for word."""
+    said = " ".join(words(sentence.text))
+    return tuple(copy for copy, text in held.get(sentence.article.id, {}).items() if said in text)
 
 
 def _header(article: Article) -> str:

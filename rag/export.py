@@ -113,7 +113,8 @@ def _footnote(citation: Citation) -> str:
     about = described(citation.title, citation.source, citation.author, citation.published)
     opinion = " (opinion)" if is_opinion(citation) else ""
     address = f" · <{_address(citation.url)}>" if _address(citation.url) else ""
-    return f"[^{citation.number}]: {about}{opinion}{address}: “{escaped(citation.quote)}”"
+    copies = f" (also in {escaped(', '.join(citation.also_in))})" if citation.also_in else ""
+    return f"[^{citation.number}]: {about}{opinion}{address}{copies}: “{escaped(citation.quote)}”"
 
 
 def _address(url: str) -> str:

@@ -96,7 +96,7 @@ class Finder:
         if kind in (Kind.TALK, Kind.ABILITY):
             return Found(typed, typed, asked, kind)
         when, count = time_hint(question, asked), _LISTED_HITS if kind is Kind.LIST else evidence.HITS
-        hits = self.index.search(question, count, asked=asked, filters=filters)
+        hits = self.index.search(question, count, asked=asked, filters=filters, each_copy=by_article)
         if not hits and filters:
             raise QuestionError(f"No article fits the filters ({filters}). `dateline index list` shows what there is.")
         if not hits:

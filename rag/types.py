@@ -50,7 +50,7 @@ class EvidenceSentence:
     """A sentence that was found; the best of them the model reads, under their `number` (from 1).
 
     `sentence` is its position in the article; `text` is `article.text[start:end]`; `score` says how well it answers
-    to the question and compares only within one evidence.
+    to the question and compares only within one evidence. `also_in` are ids of the article's copies that say it too.
     """
 
     number: int
@@ -59,6 +59,7 @@ class EvidenceSentence:
     start: int
     end: int
     score: float
+    also_in: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -69,7 +70,8 @@ class EvidenceSentence:
 class Citation:
     """A quotation that a sentence rests on, copied from the article: `article.text[start:end] == quote`, always.
 
-    `number` counts the answer's different quotations from 1; `sentence_ids` are `article-id#position`.
+    `number` counts the answer's different quotations from 1; `sentence_ids` are `article-id#position`. `also_in` are
+    the ids of syndicated copies of the article that hold the quotation too.
     """
 
     number: int
@@ -83,6 +85,7 @@ class Citation:
     start: int
     end: int
     quote: str
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

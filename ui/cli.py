@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import entry_points, version
@@ -19,36 +18,17 @@ from typing import Any
 
 import click
 
-from index.console import Progress, safe, source_line
+from index.console import Progress, safe
 from index.errors import DatelineError
 from index.filters import Filters
 from index.settings import Settings, load_settings
 from ui.counter import Counter, Question, answer_here, answer_there
+from ui.index_commands import index
+from ui.shared import ASKED_HELP, print_json, with_filters
 
 os.environ.setdefault("TQDM_DISABLE", "0")
 
 HISTORY_HELP = 'A JSON file with the conversation so far: [{"role": "user", "content": "…"}, …].'
-ASKED_HELP = 'What "this week" is meant from, such as 2025-07-27; with --batch, for the rows that hold no date.'
-
-_FILTERS = (
-    click.option("--source", "sources", multiple=True, help="Only articles of this source; may be repeated."),
-    click.option("--author", "authors", multiple=True, help="Only articles of this author; may be repeated."),
-    click.option("--article", "articles", multiple=True, metavar="ID", help="Only this article; may be repeated."),
-    click.option("--since", default="", metavar="DATE", help="Only articles of this date or later: 2025, 2025-07, …"),
-    click.option("--until", default="", metavar="DATE", help="Only articles of this date or earlier."),
-)
-
-
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which articles may be found, handed to the command as `filters`."""
-
-    @functools.wraps(command)
-    def filtered(*, sources: Any, authors: Any, articles: Any, since: str, until: str, **values: Any) -> None:
-        command(filters=Filters(sources, authors, articles, since, until), **values)
-
-    for option in reversed(_FILTERS):
-        filtered = option(filtered)
-    return filtered
 
 
 class Commands(click.Group):
@@ -178,129 +158,7 @@ def _check_usage(mistakes: dict[str, object]) -> None:
             raise click.UsageError(message)
 
 
-# index
-
-
-@cli.group()
-def index() -> None:
-    """Add, list, remove and search articles.
-
-    \b
-    dateline index add seeds/articles report.txt news.jsonl
-    dateline index search "Karachi airport" --top 5
-    """
-
-
-@index.command("add", epilog="Adding the same thing twice changes nothing; a changed file replaces its old version.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print a line for each file and one with the summary.")
-@click.option(
-    "--replace", "replace_ids", is_flag=True, help="Let a JSONL row take over the id of an article from elsewhere."
-)
-@click.option("--if-empty", is_flag=True, help="Do nothing when the corpus already holds articles.")
-def index_add(paths: tuple[Path, ...], as_json: bool, replace_ids: bool, if_empty: bool) -> None:
-    """Add files and folders: .txt, .md with front matter, .jsonl with `id` and `text` a row."""
-    with _index(load_settings()) as corpus, Progress() as bars:
-        if if_empty and corpus.ledger.count()[0]:
-            _finish_vectors(corpus, bars)
-            return
-
-        def report(outcome: Any) -> None:
-            if as_json:
-                _print_json({"file": outcome.origin, **_without(asdict(outcome), "origin")})
-            elif outcome.outcome == "failed":
-                bars.say("failed  ", f"{outcome.origin} {outcome.message}", fg="red")
-            elif outcome.outcome != "unchanged":
-                bars.say(f"{outcome.outcome:8}", outcome.article)
-
-        summary = corpus.add(list(paths), replace_ids=replace_ids, report=report, progress=bars.show)
-    counts = {name: summary.counts[name] for name in ("added", "replaced", "unchanged", "failed")}
-    if as_json:
-        _print_json({"summary": {**counts, "articles": summary.articles, "sentences": summary.sentences,
-                                 "chunks": summary.chunks, "seconds": round(summary.seconds, 2)}})  # fmt: skip
-    else:
-        told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
-        click.echo(f"{told} in {summary.seconds:.1f} s; the corpus holds {summary.articles} articles, "
-                   f"{summary.sentences} sentences.")  # fmt: skip
-    if counts["failed"]:
-        sys.exit(1)
-
-
-def _finish_vectors(corpus: Any, bars: Progress) -> None:
-    """What a killed run may have left undone."""
-    corpus.catch_up(lambda done, total: bars.show("vectors", done, total))
-
-
-@index.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def index_list(as_json: bool) -> None:
-    """List the articles, the newest first."""
-    with _index(load_settings()) as corpus:
-        rows = corpus.articles()
-    for row in rows:
-        if as_json:
-            _print_json(asdict(row))
-        else:
-            click.echo(f"{row.published or '—':10}  {safe(row.id):32}  {safe(row.title)}")
-    if not rows and not as_json:
-        click.echo("No articles yet. Add some: dateline index add FILE_OR_FOLDER", err=True)
-
-
-@index.command("remove", epilog="Example: dateline index remove karachi-firm-russia")
-@click.argument("ids", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def index_remove(ids: tuple[str, ...], as_json: bool) -> None:
-    """Delete articles and everything made of them."""
-    with _index(load_settings()) as corpus:
-        corpus.remove(ids)
-        left = corpus.ledger.count()[0]
-    if as_json:
-        _print_json({"removed": list(dict.fromkeys(ids)), "articles": left})
-    else:
-        click.echo(f"{len(set(ids))} removed; the corpus holds {left} articles.")
-
-
-@index.command("search", epilog='Example: dateline index search "Karachi airport" --top 5 --json')
-@click.argument("question", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a question.")
-@click.option("--batch", type=click.Path(path_type=Path), help="Search for every row of a JSONL (`id`, `question`).")
-@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
-@click.option("--asked", default="", metavar="DATE", help=ASKED_HELP)
-@with_filters
-def index_search(
-    question: str | None, as_json: bool, batch: Path | None, top: int, asked: str, filters: Filters
-) -> None:
-    """Find the passages that answer to a question, best first. No LLM."""
-    if (question is None) == (batch is None):
-        raise click.UsageError("give either a QUESTION or --batch FILE")
-    from index.search import checked
-    from ui import batch as batches
-
-    day = batches.checked_date(asked)
-    single = batches.Row("", question or "", asked=day or date.today().isoformat())
-    rows = batches.read_rows(batch, day) if batch else [single]
-    with _index(load_settings(), briefly=batch is None) as corpus, Progress() as bars:
-        for n, row in enumerate(rows):
-            if batch:
-                bars.show("searching", n, len(rows))
-            hits = corpus.search(checked(row.question), top, asked=row.asked, filters=filters)
-            if as_json or batch:
-                _print_json({"id": row.id, "hits": [_hit_json(hit) for hit in hits]})
-                continue
-            for n, hit in enumerate(hits, start=1):
-                click.secho(
-                    f"{n}. {safe(source_line(hit.article.title, hit.article.source, hit.article.published))}", bold=True
-                )
-                click.echo(f"   {safe(hit.text)}\n")
-            if not hits:
-                click.echo("Nothing found: no article fits the filters, or the corpus is empty.", err=True)
-
-
-def _hit_json(hit: Any) -> dict[str, Any]:
-    return {
-        "article": hit.article.id, "score": round(hit.score, 6),
-        "start": hit.chunk.start, "end": hit.chunk.end, "text": hit.text,
-    }  # fmt: skip
+cli.add_command(index)
 
 
 # ui, doctor, model, native
@@ -325,7 +183,7 @@ def doctor(as_json: bool) -> None:
 
     findings = examine(load_settings())
     if as_json:
-        _print_json({"ok": all(f.status != "problem" for f in findings), "checks": [asdict(f) for f in findings]})
+        print_json({"ok": all(f.status != "problem" for f in findings), "checks": [asdict(f) for f in findings]})
     else:
         colours = {"ok": "green", "note": "yellow", "problem": "red"}
         for f in findings:
@@ -371,27 +229,19 @@ def native(is_removal: bool, jobs: int, as_json: bool) -> None:
     if is_removal:
         removed = remove(settings.cache)
         if as_json:
-            _print_json({"removed": removed})
+            print_json({"removed": removed})
         else:
             click.echo("Removed." if removed else "Nothing was built.")
         return
     with Progress() as bars:
         built = build(settings, jobs, bars.show)
     if as_json:
-        _print_json({**asdict(built), "path": str(built.path)})
+        print_json({**asdict(built), "path": str(built.path)})
     else:
         click.echo(f"{built.path} is ready. {built.in_words()}")
 
 
 # What the commands share
-
-
-@contextlib.contextmanager
-def _index(settings: Settings, briefly: bool = False) -> Iterator[Any]:
-    from index.search import Index
-
-    with Index.open(settings, briefly) as corpus:
-        yield corpus
 
 
 @contextlib.contextmanager
@@ -402,14 +252,6 @@ def _assistant(settings: Settings, briefly: bool = False) -> Iterator[Any]:
     with Assistant(settings, Index.open(settings, briefly)) as assistant:
         assistant.start()  # it loads while the embedder does
         yield assistant
-
-
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def main() -> None:

@@ -95,4 +95,6 @@ def _disagreements(disagreements: Iterable[Disagreement]) -> Iterator[str]:
 def _quotations(citations: Iterable[Citation]) -> Iterator[str]:
     for c in citations:
         opinion = " (opinion)" if is_opinion(c) else ""
-        yield f"[{c.number}] “{safe(c.quote)}”\n    {safe(source_line(c.title, c.source, c.published))}{opinion}"
+        copies = f", also in {', '.join(c.also_in)}" if c.also_in else ""
+        where = source_line(c.title, c.source, c.published) + opinion + copies
+        yield f"[{c.number}] “{safe(c.quote)}”\n    {safe(where)}"

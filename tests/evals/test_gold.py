@@ -25,7 +25,7 @@ from evals.metrics import contains
 from index.article import Article
 from index.errors import GoldError
 from index.reading import find_files, read_file
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from rag.types import Turn
 
 ARTICLES = {

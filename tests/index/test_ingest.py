@@ -63,7 +63,7 @@ def test_a_changed_file_replaces_its_old_version_everywhere(
     assert corpus.ledger.match_chunks(["quokkaville"], 10) == {}
     assert corpus.ledger.match_articles(["quokkaville"], 10) == {}
     assert isinstance(corpus.projection, ChromaProjection)
-    assert corpus.projection._present() == corpus.ledger.chunk_keys()
+    assert corpus.projection.present() == corpus.ledger.chunk_keys()
     assert len(old - corpus.ledger.chunk_keys()) >= 1
     assert all("Quokkaville" not in hit.text for hit in corpus.search("Quokkaville growth"))
     corpus.close()
@@ -109,7 +109,7 @@ def test_a_moved_file_keeps_its_id_and_is_not_embedded_again(
     moved = (folder / "a.txt").rename(folder / "sub" / "a.txt")
     monkeypatch.setattr(Embedder, "embed", lambda *_: pytest.fail("embedded again"))
     outcomes, _ = add(moved)
-    assert outcomes["a.txt"].outcome == "unchanged"
+    assert outcomes["a.txt"].outcome == "renamed"
     assert corpus.article("a").origin == str(moved)
 
 
@@ -200,23 +200,11 @@ def test_progress_runs_up_to_its_total_and_never_back(corpus: Index, folder: Pat
         assert steps[-1][0] == steps[-1][1]
 
 
-def test_a_file_that_vanishes_meanwhile_fails_alone(
-    corpus: Index, folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from index import ingest
-
+def test_a_file_that_vanishes_meanwhile_fails_alone(corpus: Index, folder: Path, write: Write) -> None:
     write("a.txt", FIRST)
     gone = write("b.txt", SECOND)
-    read = ingest.read_file
-
-    def read_file(path: Path, *more: Any) -> Any:
-        if path == gone:
-            gone.unlink()
-        return read(path, *more)
-
-    monkeypatch.setattr(ingest, "read_file", read_file)
     outcomes: list[Outcome] = []
-    corpus.add([folder], report=outcomes.append)
+    corpus.add([folder], report=outcomes.append, at=lambda name: gone.unlink() if name == gone.name else None)
     assert {Path(o.origin).name: o.outcome for o in outcomes} == {"a.txt": "added", "b.txt": "failed"}
 
 
@@ -321,7 +309,7 @@ if where == "report":
 elif where == "insert":
     index.ledger._insert = dying(index.ledger._insert, calls)
 elif where == "delete":
-    index.ledger.Ledger._delete = dying(index.ledger.Ledger._delete, calls)
+    index.ledger._delete = dying(index.ledger._delete, calls)
 elif where == "vectors":
     index.vectors.ChromaProjection._add = dying(index.vectors.ChromaProjection._add, calls)
 with Index.open(load_settings()) as corpus:
@@ -365,11 +353,11 @@ def test_a_kill_at_any_moment_leaves_whole_articles_and_the_next_run_completes(
     reported = child.stdout.split()
     assert all(texts[name] == new[name] for name in reported), "an outcome was told before it was certain"
     assert ids_found(corpus, "harbour Gwadar lions Quetta")
-    assert corpus.projection._present() == corpus.ledger.chunk_keys()
+    assert corpus.projection.present() == corpus.ledger.chunk_keys()
 
     summary = corpus.add([folder])
     assert summary.counts["failed"] == 0
     assert summary.articles == 10
     assert {row.id: corpus.article(row.id).text for row in corpus.articles()} == new
-    assert corpus.projection._present() == corpus.ledger.chunk_keys()
+    assert corpus.projection.present() == corpus.ledger.chunk_keys()
     check_whole(settings.ledger_path)

@@ -64,7 +64,7 @@ def test_every_change_raises_the_generation_and_reading_does_not(ledger: Ledger,
     ledger.publish([made("a", "x."), made("b", "y.")])
     seen.append(ledger.generation())
     ledger.list_articles()
-    ledger.relocate("a", "/elsewhere.txt")
+    ledger.relocate({"a": "/elsewhere.txt"})
     assert ledger.generation() == seen[-1]
     ledger.remove(["a"])
     seen.append(ledger.generation())
@@ -295,7 +295,7 @@ def test_where_too_many_rows_would_match_the_commonest_words_are_left_out(
          *(made(f"other{n}", "Agreements everywhere.") for n in range(8))]
     )  # fmt: skip
     assert len(ledger.match_chunks(["agreement", "zebra", "lion"], 20)) == 10
-    monkeypatch.setattr("index.ledger.MOST_ROWS", 5)
+    monkeypatch.setattr("index.lexical.MOST_ROWS", 5)
     assert len(ledger.match_chunks(["agreement", "zebra", "lion"], 20)) == 2
     assert len(ledger.match_chunks(["agreement"], 20)) == 10, "the only word of a question is always looked up"
 
@@ -320,6 +320,9 @@ def make_first_schema(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as old:
         old.executescript(
             "DROP TABLE whole; DROP INDEX ix_articles_name; ALTER TABLE articles DROP COLUMN name;"
+            "DROP TABLE bands; DROP TABLE files; DROP INDEX ix_articles_copies;"
+            "ALTER TABLE articles DROP COLUMN signature; ALTER TABLE articles DROP COLUMN copies;"
+            "DELETE FROM meta WHERE name = 'words';"
             "UPDATE meta SET value = '1' WHERE name = 'schema'"
         )
 

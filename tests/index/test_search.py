@@ -343,4 +343,4 @@ def test_a_chroma_that_was_harmed_while_closed_does_not_change_what_is_found(
                 file.write_bytes(b"\x93garbage" * 600 if harm == "garbage" else b"")
     again = make_index()
     assert ids(again, "cranes from China") == before
-    assert again.projection._present() == again.ledger.chunk_keys()  # type: ignore[attr-defined]
+    assert again.projection.present() == again.ledger.chunk_keys()  # type: ignore[attr-defined]

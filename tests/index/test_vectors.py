@@ -252,7 +252,7 @@ def test_a_damaged_chroma_is_rebuilt_from_the_ledger(large_home: Path, tmp_path:
             with opened(ledger, home / "chroma") as projection:
                 projection.catch_up()
                 assert isinstance(projection, ChromaProjection)
-                assert projection._present() == ledger.chunk_keys()
+                assert projection.present() == ledger.chunk_keys()
                 assert finds_everything(projection, ledger)
 
 

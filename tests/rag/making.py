@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from index.article import Article
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from rag.evidence import Ranked
 from rag.types import EvidenceSentence
 

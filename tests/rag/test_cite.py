@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from index.article import Article
-from index.splitting import split_sentences
+from index.sentences import split_sentences
 from rag.cite import cite, read_markers, stands_nowhere
 from rag.types import EvidenceSentence
 

@@ -1,0 +1,75 @@
+"""A Word document → its text; its title, author and date where the document says them.
+
+Text that is styled as title, author or date is what writers and pandoc mean as such. The properties tell when the file
+was made, which is not when the article came out: that date is told, not used.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from index.reading.dates import iso_date
+from index.reading.document import Document, Given, Result
+from index.reading.fields import make_reading
+from index.reading.layout import tidy
+
+MAX_BYTES = 128 * 2**20
+MAX_UNPACKED = 512 * 2**20
+_FIELD_OF_STYLE = {"title": "title", "author": "author", "date": "published"}
+_NO_TITLES = ("", "word document", "microsoft word")
+
+
+def read_docx(document: Document, given: Given) -> Iterator[Result]:
+    """One article."""
+    import docx
+    from docx.opc.exceptions import PackageNotFoundError
+
+    data = document.read(MAX_BYTES)
+    _must_unpack(document)
+    document.file.seek(0)
+    try:
+        package = docx.Document(document.file)
+    except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"is no Word document that can be read ({error}).") from error
+    assert data
+    properties = package.core_properties
+    title = (properties.title or "").strip()
+    fields: dict[str, Any] = {
+        "title": "" if title.lower() in _NO_TITLES else title,
+        "author": "" if (properties.author or "").lower() in ("python-docx", "unknown") else properties.author,
+    }
+    paragraphs = [(_style(each), _plain(each)) for each in package.iter_inner_content()]
+    for style, text in paragraphs:
+        if (field := _FIELD_OF_STYLE.get(style)) and text.strip():
+            fields[field] = " ".join(text.split())
+    body = [text.strip() for style, text in paragraphs if text.strip() and style not in ("author", "date")]
+    notes = []
+    if properties.created and not iso_date(str(fields.get("published", ""))):
+        notes.append(f"its file was made on {properties.created:%Y-%m-%d}, which need not be when it came out")
+    text = tidy("\n\n".join(body) + "\n")
+    yield make_reading(document, given, fields, text, notes=notes, name=Path(document.name).stem, lenient=True)
+
+
+def _must_unpack(document: Document) -> None:
+    try:
+        with zipfile.ZipFile(document.file) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        raise ValueError(f"is no Word document that can be read ({error}).") from error
+    if size > MAX_UNPACKED:
+        raise ValueError(f"unpacks to {size / 2**20:.0f} MiB; at most {MAX_UNPACKED // 2**20} are read.")
+
+
+def _style(block: Any) -> str:
+    style = getattr(block, "style", None)
+    return (getattr(style, "name", "") or "").lower()
+
+
+def _plain(block: Any) -> str:
+    """A paragraph's text; a table's rows, a line each."""
+    if hasattr(block, "rows"):
+        return "\n".join(" | ".join(dict.fromkeys(" ".join(c.text.split()) for c in row.cells)) for row in block.rows)
+    return " ".join(str(block.text).split())

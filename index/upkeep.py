@@ -1,0 +1,171 @@
+"""Looking after an index: is it whole, write its projections anew, give space back, move it to another embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from index.embedding import CHUNK_PIECES, Embedded, Embedder
+from index.errors import Busy, EmbedderMismatch
+from index.ledger import Ledger
+from index.search import Index
+from index.settings import Settings
+from index.splitting import split
+
+Progress = Callable[[str, int, int], None]
+_MIGRATION = "migration.sqlite3"  # the index that is being made, beside the one that still serves
+_AT_ONCE = 20  # articles that are embedded and kept together
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How an index's parts agree. Counts of rows; `pending` are articles whose vectors are still to be written.
+
+    `trouble` says what is wrong with a file, "" for nothing; `unchecked` why the vector store was not looked into.
+    """
+
+    articles: int
+    sentences: int
+    chunks: int
+    lexical_missing: int
+    lexical_surplus: int
+    vectors_missing: int
+    vectors_surplus: int
+    pending: tuple[str, ...] = ()
+    trouble: str = ""
+    unchecked: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything is where it should be."""
+        rows = self.lexical_missing, self.lexical_surplus, self.vectors_missing, self.vectors_surplus
+        return not self.trouble and not any(rows)
+
+
+def verify(index: Index) -> Verification:
+    """Compare ledger, lexical index and vector store, id by id. Changes nothing."""
+    ledger = index.ledger
+    articles, sentences, chunks = ledger.count()
+    differences = ledger.differences()
+    wanted = ledger.chunk_keys()
+    trouble, unchecked = differences.trouble, ""
+    try:
+        present = index.projection.present()
+    except Exception as error:  # Chroma raises its own, Rust's and SQLite's
+        present, trouble = set(), trouble or f"vector store: {error}"
+    if present is None:
+        present, unchecked = wanted, "the vector store is in use by another process"
+    missing = wanted - present
+    owners = {stored.article for stored in ledger.chunks(sorted(missing)).values()}
+    pending = sorted(article.id for article in ledger.articles_by_key(owners).values())
+    return Verification(
+        articles=articles,
+        sentences=sentences,
+        chunks=chunks,
+        lexical_missing=differences.missing,
+        lexical_surplus=differences.surplus,
+        vectors_missing=len(missing),
+        vectors_surplus=len(present - wanted),
+        pending=tuple(pending),
+        trouble=trouble,
+        unchecked=unchecked,
+    )
+
+
+def rebuild(index: Index, progress: Progress = lambda step, done, total: None) -> None:
+    """Write the lexical index, the groups of copies and the vector store anew; embeds nothing.
+
+    Raises:
+        Busy: another process writes, or has the vector store open.
+    """
+    _must_own_vectors(index)
+    with index.ledger.writing():
+        index.ledger.rebuild(lambda done, total: progress("words", done, total))
+        index.projection.rebuild(lambda done, total: progress("vectors", done, total))
+
+
+def compact(index: Index, progress: Progress = lambda step, done, total: None) -> int:
+    """Give back the space of deleted articles, in the ledger and in the vector store, whose files never shrink.
+
+    Returns:
+        bytes that were freed.
+
+    Raises:
+        Busy: another process writes, or has the vector store open.
+        DiskFull: there is no room for a second copy of the ledger.
+    """
+    _must_own_vectors(index)
+    with index.ledger.writing():
+        before = index.projection.size()
+        freed = index.ledger.compact()
+        index.projection.rebuild(lambda done, total: progress("vectors", done, total))
+        return freed + max(0, before - index.projection.size())
+
+
+def migrate(settings: Settings, progress: Progress = lambda step, done, total: None) -> int:
+    """Embed every article again with the embedder of the settings, from the texts that the ledger keeps.
+
+    The old index serves until the new one is whole; then one transaction puts it in place. A migration that was
+    stopped goes on where it was.
+
+    Returns:
+        how many articles were embedded; 0 where the index was made by this embedder already.
+    """
+    embedder = Embedder(settings.embedder)
+    ledger = Ledger(settings.ledger_path, "")
+    try:
+        if ledger.fingerprint() in ("", embedder.fingerprint):
+            return 0
+        with ledger.writing():
+            made = _begun(settings, embedder)
+            try:
+                count = _embed_missing(ledger, made, embedder, progress)
+                ledger.adopt(embedder.fingerprint, _batches(made, lambda done, total: progress("publish", done, total)))
+            finally:
+                made.close()
+            _forget(settings)
+        return count
+    finally:
+        ledger.close()
+
+
+def _must_own_vectors(index: Index) -> None:
+    if index.projection.present() is None:
+        raise Busy("Another process (a chat page, perhaps) has the vector store open. Close it, and try again.")
+
+
+def _begun(settings: Settings, embedder: Embedder) -> Ledger:
+    path = settings.home / _MIGRATION
+    try:
+        return Ledger(path, embedder.fingerprint)
+    except EmbedderMismatch:  # a migration to yet another embedder was given up
+        _forget(settings)
+        return Ledger(path, embedder.fingerprint)
+
+
+def _forget(settings: Settings) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        (settings.home / f"{_MIGRATION}{suffix}").unlink(missing_ok=True)
+
+
+def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: Progress) -> int:
+    wanted = {article_id: digest for article_id, (digest, _) in ledger.known().items()}
+    there = {article_id: digest for article_id, (digest, _) in made.known().items()}
+    if gone := [article_id for article_id in there if article_id not in wanted]:
+        made.remove(gone)
+    missing = [article_id for article_id, digest in wanted.items() if there.get(article_id) != digest]
+    done = len(wanted) - len(missing)
+    progress("embed", done, len(wanted))
+    for begin in range(0, len(missing), _AT_ONCE):
+        articles = [ledger.article(article_id) for article_id in missing[begin : begin + _AT_ONCE]]
+        made.publish(list(embedder.embed([split(article, embedder, CHUNK_PIECES) for article in articles])))
+        done += len(articles)
+        progress("embed", done, len(wanted))
+    return len(missing)
+
+
+def _batches(made: Ledger, progress: Callable[[int, int], None]) -> Iterator[list[Embedded]]:
+    ids = list(made.known())
+    for begin in range(0, len(ids), _AT_ONCE):
+        yield [made.embedded(article_id) for article_id in ids[begin : begin + _AT_ONCE]]
+        progress(min(begin + _AT_ONCE, len(ids)), len(ids))
