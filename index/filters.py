@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from index.errors import QuestionError
 from index.times import parse_day
 
+_APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 _DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 
 
@@ -51,5 +52,5 @@ class Filters:
 
 
 def as_filtered(name: str) -> str:
-    """A name as filters compare it: without regard to case, to how often spaces stand, and to how accents are coded."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """A name as filters compare it, without regard to case, spaces, kinds of apostrophes and coding of characters."""
+    return " ".join(unicodedata.normalize("NFKC", name).translate(_APOSTROPHES).casefold().split())

@@ -27,6 +27,7 @@ _BATCH_SECONDS = 0.4  # of embedding that a batch is meant to take
 _FIRST_BATCH = 16_000  # characters, before it is known how long they take
 _MOST_IN_A_BATCH = 400_000
 _AHEAD = 2  # batches that are being embedded while another is published
+_MANY_GONE = 10  # articles that may all be gone from a folder without being asked for
 _READERS = "1"  # to be raised with every change of what the readers make of a file, so that all are read again
 OUTCOMES = ("added", "replaced", "renamed", "unchanged", "removed", "failed", "passed over")
 
@@ -99,18 +100,18 @@ def sync(run: Run, folder: Path, *, may_empty: bool = False) -> Summary:
     What comes from a file that can't be read at the moment stays.
 
     Args:
-        may_empty: also where nothing is left in the folder, which may as well be a disk that is not there.
+        may_empty: also where nothing is left of many articles: the folder may as well be a disk that is not there.
 
     Raises:
         Busy: another process is writing.
-        ReadError: it is no folder, or holds no article though the corpus has some of it.
+        ReadError: it is no folder, or holds no article though the corpus has many of it.
     """
     if not folder.is_dir():
         raise ReadError(f"{folder} is no folder; a sync makes the index equal to one.")
     with _Work(run) as work:
-        work.take_in([folder])
+        work.take_in([folder], may_be_empty=True)
         gone = work.gone([folder])
-        if gone and not work.seen and not may_empty:
+        if len(gone) > _MANY_GONE and not work.seen and not may_empty:
             raise ReadError(
                 f"{folder} holds no article, but {len(gone)} in the index come from it. Is its disk mounted? "
                 "--allow-empty removes them all."
@@ -151,11 +152,11 @@ class _Work:
         finally:
             self._place.__exit__(None, None, None)
 
-    def take_in(self, paths: list[Path]) -> None:
+    def take_in(self, paths: list[Path], *, may_be_empty: bool = False) -> None:
         """Read, split, embed and publish what is new; tell of the rest."""
         run = self._run
         meter = _Meter(lambda done, total: run.progress("articles", done, total))
-        fresh = self._only_new(self._read(paths, meter), meter)
+        fresh = self._only_new(self._read(find_files([*map(_normal, paths)], may_be_empty=may_be_empty), meter), meter)
         if run.dry:
             for reading in fresh:
                 meter.passed(reading.article)
@@ -210,8 +211,7 @@ class _Work:
         self._failed.add(file_of(origin))
         self._tell(Outcome(origin, article, "failed", message))
 
-    def _read(self, paths: list[Path], meter: _Meter) -> Iterator[Reading]:
-        files = find_files([_normal(path) for path in paths])
+    def _read(self, files: list[Path | ReadProblem | PassedOver], meter: _Meter) -> Iterator[Reading]:
         meter.total = sum(_size(file) for file in files if isinstance(file, Path))
         read_before = self._run.ledger.files()
         with Reader(self._run.given) as reader:

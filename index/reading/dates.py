@@ -11,7 +11,7 @@ from datetime import date
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-from babel.dates import get_month_names
+from babel.dates import get_day_names, get_month_names
 
 FORM = "2025-07-27, 2025-07 or 2025"
 _LANGUAGES = "en de fr es it pt nl pl ru uk cs sv da nb fi hu ro tr id el ca".split()
@@ -19,12 +19,13 @@ _ISO = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _TIME = re.compile(r"[T ]\d{1,2}:\d{2}[\d:.,]*\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?|T?", re.ASCII)
 _BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T\d{4,6}(?:\.\d+)?Z?)?", re.ASCII)
 _EAST_ASIAN = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일]", re.ASCII)
-_WEEKDAY = r"(?:[^\W\d_]{2,12}\.?,? )?"
-_MONTH = r"(?:d[e’'] ?)?([^\W\d_]{3,12})\.?"
-_DAY = r"(\d{1,2})(?:st|nd|rd|th|er|º|\.)?"
-_DAY_FIRST = re.compile(rf"{_WEEKDAY}{_DAY} {_MONTH},? (?:de )?(\d{{4}})(?: г\.| р\.)?")
-_MONTH_FIRST = re.compile(rf"{_WEEKDAY}{_MONTH} {_DAY},? (\d{{4}})")
-_MONTH_ONLY = re.compile(rf"{_MONTH},? (?:de )?(\d{{4}})")
+_WEEKDAY = r"(?:(?P<weekday>[^\W\d_]{2,13}(?:-feira)?)\.?,? )?"
+_MONTH = r"(?:d[e’'] ?)?(?P<month>[^\W\d_]{3,12})\.?"
+_YEAR = r"(?P<year>\d{4})"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|\.)?"
+_DAY_FIRST = re.compile(rf"{_WEEKDAY}{_DAY} {_MONTH},? (?:de )?{_YEAR}(?: г\.| р\.)?")
+_MONTH_FIRST = re.compile(rf"{_WEEKDAY}{_MONTH} {_DAY},? {_YEAR}")
+_MONTH_ONLY = re.compile(rf"{_MONTH},? (?:de )?{_YEAR}")
 _MAIL = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}", re.ASCII)
 _NUMBERS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})", re.ASCII)
 _LATER = re.compile(
@@ -40,12 +41,13 @@ def iso_date(text: str) -> str:
 def in_words(text: str) -> str:
     """The ISO date of a day whose month is a word, "" for none: 4 March 2025, 8. November 2024, 3 juillet 2025."""
     text = _LATER.sub("", text)
-    if match := _DAY_FIRST.fullmatch(text):
-        return _checked(match[3], _months().get(match[2].lower()), match[1])
-    if match := _MONTH_FIRST.fullmatch(text):
-        return _checked(match[3], _months().get(match[1].lower()), match[2])
-    if match := _MONTH_ONLY.fullmatch(text):
-        return _checked(match[2], _months().get(match[1].lower()), None)
+    for pattern in (_DAY_FIRST, _MONTH_FIRST, _MONTH_ONLY):
+        if match := pattern.fullmatch(text):
+            found = match.groupdict()
+            if (weekday := found.get("weekday")) and weekday.lower() not in _weekdays():
+                return ""
+            month = _months().get(found["month"].lower())
+            return _checked(found["year"], month, found.get("day")) if month else ""
     if match := _EAST_ASIAN.fullmatch(text):
         return _checked(*match.groups())
     return ""
@@ -81,6 +83,16 @@ def _months() -> dict[str, int]:
     return {name: min(numbers) for name, numbers in named.items() if len(numbers) == 1}
 
 
+@lru_cache(maxsize=1)
+def _weekdays() -> frozenset[str]:
+    return frozenset(
+        name.lower().rstrip(".")
+        for language in _LANGUAGES
+        for names in (get_day_names("wide", "format", language), get_day_names("abbreviated", "format", language))
+        for name in names.values()
+    )
+
+
 def _iso(text: str) -> str:
     match = _ISO.match(text)
     if not match or not (match.end() == len(text) or (match[3] and _TIME.fullmatch(text, match.end()))):
@@ -104,8 +116,6 @@ def _of_mail(text: str) -> str:
 
 def _checked(year: str, month: str | int | None, day: str | None) -> str:
     """The ISO date of these parts, "" where there is no such day."""
-    if month is None and day is not None:  # a word that is no month
-        return ""
     try:
         found = date(int(year), int(month or 1), int(day or 1)).isoformat()
     except ValueError:

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from index.article import Article
 from index.reading.dates import FORM, in_words, iso_date
@@ -80,7 +79,7 @@ def make_reading(
     fields["author"] = _WIKI.sub(r"\1", fields["author"]).strip()
     if is_address(fields["source"]):  # a web clipper's `source` is the address of the page
         fields["url"] = fields["url"] or fields["source"]
-        fields["source"] = (urlsplit(fields["source"]).hostname or "").removeprefix("www.")
+        fields["source"] = ""
     try:
         called, value = found.get("published", ("published", ""))
         fields["published"] = published(value, called)
@@ -198,7 +197,7 @@ def _text(found: Mapping[str, tuple[str, Any]], field: str) -> str:
     if isinstance(value, dict) and isinstance(value.get("name"), str):  # as JSON-LD writes people and publishers
         value = value["name"]
     if isinstance(value, list) and len(value) <= _MOST_LISTED:
-        parts = [part.get("name") if isinstance(part, dict) else part for part in value]
+        parts = [part.get("name") if isinstance(part, dict) else part for part in value if not _is_nothing(part)]
         named = [part for part in parts if isinstance(part, str)]
         if len(named) == len(parts):
             value = ", ".join(named)

@@ -10,8 +10,12 @@ from index.reading.document import PassedOver, ReadProblem
 from index.reading.formats import SUFFIXES
 
 
-def find_files(paths: list[Path]) -> list[Path | ReadProblem | PassedOver]:
-    """Every readable file under the paths, in a stable order, and beside them what is passed over and why."""
+def find_files(paths: list[Path], *, may_be_empty: bool = False) -> list[Path | ReadProblem | PassedOver]:
+    """Every readable file under the paths, in a stable order, and beside them what is passed over and why.
+
+    Args:
+        may_be_empty: whether a folder without readable files is no problem.
+    """
     found: list[Path | ReadProblem | PassedOver] = []
     for path in paths:
         if problem := _problem(path):
@@ -19,7 +23,7 @@ def find_files(paths: list[Path]) -> list[Path | ReadProblem | PassedOver]:
         elif path.is_dir():
             inside = list(_walk(path))
             found += inside
-            if not any(isinstance(each, Path) for each in inside):
+            if not may_be_empty and not any(isinstance(each, Path) for each in inside):
                 found.append(ReadProblem(str(path), f"holds no articles; looked for {', '.join(SUFFIXES)}."))
         else:
             found.append(path)
@@ -30,6 +34,8 @@ def why_passed_over(path: PurePath) -> str:
     """Why a file of a folder is not read, "" where it is."""
     if any(part.startswith(".") and part not in (".", "..") for part in path.parts) or "__MACOSX" in path.parts:
         return "is hidden"
+    if path.name.startswith("~$"):
+        return "is the lock of an open document"
     if path.stem.lower() == "readme":
         return "is a README"
     if path.suffix.lower() not in SUFFIXES:
