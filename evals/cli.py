@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import click
 from evals import benchmark_tables as tables
 from evals import compare as comparing
 from evals import gate as gating
+from evals import index_trials as trying
 from evals import reading_check
 from evals import report as reports
 from evals import retrieval as finding
@@ -609,6 +612,31 @@ def _failure(item: Item) -> str:
 def _safe(text: str) -> str:
     """Text of articles, questions and models without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+@command.command("index", epilog="Example: dateline eval index --kills 20 --files 200")
+@click.option("--kills", default=300, show_default=True, type=click.IntRange(1), help="How often a process is killed.")
+@click.option(
+    "--files", default=2_000, show_default=True, type=click.IntRange(1), help="How many broken files are read."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def index_trials(kills: int, files: int, as_json: bool) -> None:
+    """Put an index through hard trials: kills, broken files, a full disk, a disk that can only be read.
+
+    Works in a folder of its own and takes about a quarter of an hour. The disks need an administrator's rights.
+    """
+    with tempfile.TemporaryDirectory() as folder, console.Progress() as bars:
+        found = trying.trials(kills, files, bars.show, Path(folder))
+    if as_json:
+        plain = {name: asdict(each) if is_dataclass(each) else each for name, each in found.items()}  # type: ignore[arg-type]
+        click.echo(_json(plain))
+    else:
+        for name, each in found.items():
+            click.echo(f"{name}: {each}")
+    killed, fuzzed = found["kills"], found["fuzz"]
+    failed = killed.broken or not killed.undisturbed or fuzzed.lost
+    disks = [found["full_disk"], found["read_only"]]
+    sys.exit(1 if failed or any(each != "ok" and not each.startswith("not tried") for each in disks) else 0)
 
 
 command.add_command(train)

@@ -24,7 +24,17 @@ from evals.cache import JsonCache, digest
 from evals.gold import GoldQuestion, GoldSet, read_gold, to_row
 from evals.judge import Judge
 from evals.kept_writing import KeptWriting
-from evals.record import Item, Record, code_hash, environment, model_digest, package_version, plain_settings, run_path
+from evals.record import (
+    Item,
+    Record,
+    code_hash,
+    environment,
+    model_digest,
+    package_version,
+    plain_settings,
+    run_path,
+    sources,
+)
 from evals.scoring import Embedding, Scores, failure, score
 from index.article import Article
 from index.embedding import Embedder
@@ -38,8 +48,11 @@ from rag.types import Answer, Turn
 
 RANKED = 50  # chunks that a record keeps, enough for ten articles of a ranking
 _FORMAT = 1  # of a cached answer; to be raised with every change of what `_told` keeps
-# The modules of index/ that a stored corpus comes out of; the others only read it.
-_MAKES_INDEX = ("article", "reading", "splitting", "encoder", "embedding", "words", "ingest", "ledger", "vectors")
+# The modules of index/ that no stored corpus comes out of: they only read it.
+_ONLY_READS_INDEX = frozenset(
+    "console cross_encoder errors fetching filters ranking relevance reranking retriever search settings times "
+    "upkeep".split()
+)
 _NOT_FOR_ANSWERS = {"judge", "draft"}  # templates that no answer comes from
 
 Progress = Callable[[str, int, int], None]  # step, done, total
@@ -368,7 +381,7 @@ def _make_index(corpus: Path, settings: Settings, progress: Progress) -> None:
 
 
 def _corpus_key(corpus: Path, fingerprint: str) -> str:
-    made_by = code_hash(Path(str(index.__file__)).with_name(f"{module}.py") for module in _MAKES_INDEX)
+    made_by = code_hash([file for file in sources(index) if file.stem not in _ONLY_READS_INDEX])
     content = hashlib.sha256(f"{fingerprint}\0{made_by}\0".encode())
     root = corpus if corpus.is_dir() else corpus.parent
     for file in find_files([corpus]):

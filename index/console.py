@@ -63,7 +63,7 @@ class Progress:
         quiet = None if sys.stderr.isatty() else _Nowhere()
         self._steps[step] = tqdm(
             total=total or None, initial=done, desc=step, unit="B" if in_bytes else "", unit_scale=in_bytes,
-            unit_divisor=1024, leave=False, file=quiet,
+            unit_divisor=1024, leave=False, file=quiet, disable=False,
         )  # fmt: skip
         return self._steps[step]
 

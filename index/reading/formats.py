@@ -43,8 +43,13 @@ def read_document(document: Document, given: Given) -> Iterator[Result]:
     """The articles of a document, one at a time; what can't be read is named."""
     read = format_of(document.name)
     assert read is not None, document.name
+    found = False
     try:
-        yield from read(document, given)
+        for result in read(document, given):
+            found = True
+            yield result
+        if not found:
+            yield ReadProblem(document.origin, "is empty; it holds no article.")
     except OSError as error:
         yield ReadProblem(document.origin, f"can't be read: {error.strerror or error}. Check its permissions.")
     except ValueError as error:
