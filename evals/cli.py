@@ -616,9 +616,7 @@ def _safe(text: str) -> str:
 
 @command.command("index", epilog="Example: dateline eval index --kills 20 --files 200")
 @click.option("--kills", default=300, show_default=True, type=click.IntRange(1), help="How often a process is killed.")
-@click.option(
-    "--files", default=2_000, show_default=True, type=click.IntRange(1), help="How many broken files are read."
-)
+@click.option("--files", default=2_000, show_default=True, type=click.IntRange(1), help="How many broken files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def index_trials(kills: int, files: int, as_json: bool) -> None:
     """Put an index through hard trials: kills, broken files, a full disk, a disk that can only be read.

@@ -1,4 +1,4 @@
-"""Hard trials of the index: killed at any moment, fed with broken files, on a full disk, from a place it can't write to.
+"""Hard trials of the index: killed at any moment, fed with broken files, on a full disk, on one it can't write to.
 
 `dateline eval index` runs them at full length, the test suite a shortened version.
 """
@@ -150,7 +150,8 @@ def full_disk_trial(folder: Path) -> str:
     script = (
         f"mount -t tmpfs -o size={_FULL_MIB}m none {home} || exit 77; export DATELINE_HOME={home}/home; "
         f"{dateline} index add {corpus} --json > {folder}/out.txt 2> {folder}/err.txt; echo $? > {folder}/code.txt; "
-        f"{dateline} index verify --json > {folder}/verify.txt; {dateline} index search bridge --json > {folder}/found.txt"
+        f"{dateline} index verify --json > {folder}/verify.txt; "
+        f"{dateline} index search bridge --json > {folder}/found.txt"
     )
     ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
     if ran.returncode == 77:
@@ -355,9 +356,7 @@ _WAYS: list[Callable[[bytes, random.Random, list[bytes]], bytes]] = [
     lambda data, rng, others: data * rng.randint(2, 5),
     lambda data, rng, others: data.replace(b"\n", rng.choice([b"\r", b"\0", b"\r\n", b""])),
     lambda data, rng, others: data + rng.randbytes(rng.randint(1, 4_000)),
-    lambda data, rng, others: (
-        rng.choice([b"\xff\xfe", b"\xef\xbb\xbf", b"\x00" * 50, b"<" * 3_000, b"[" * 5_000]) + data
-    ),
+    lambda data, rng, others: rng.choice([b"\xff\xfe", b"\xef\xbb\xbf", bytes(50), b"<" * 3_000, b"[" * 5_000]) + data,
     lambda data, rng, others: data.replace(b"2025", rng.choice([b"9" * 400, b"0000", b"\xd9\xa2\xd9\xa0"])),
 ]
 
@@ -373,6 +372,6 @@ def trials(kills: int, files: int, progress: Progress, workplace: Path) -> dict[
     ):
         folder = workplace / name
         folder.mkdir()
-        found[name] = trial(folder)  # type: ignore[no-untyped-call]
+        found[name] = trial(folder)
         shutil.rmtree(folder, ignore_errors=True)
     return found
