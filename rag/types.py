@@ -264,7 +264,8 @@ def sentence_json(sentence: AnswerSentence) -> dict[str, Any]:
 def citation_json(citation: Citation) -> dict[str, Any]:
     """The object that stands for a citation wherever one is printed."""
     names = ("number", "article", "title", "source", "author", "published", "url", "start", "end", "quote")
-    return {name: getattr(citation, name) for name in names} | {"sentence_ids": list(citation.sentence_ids)}
+    lists = {"sentence_ids": list(citation.sentence_ids), "also_in": list(citation.also_in)}
+    return {name: getattr(citation, name) for name in names} | lists
 
 
 def _rounded(value: float | None) -> float | None:

@@ -251,7 +251,7 @@ def test_evidence_is_what_was_read_under_its_numbers_then_the_most_relevant_of_t
 
 
 def test_each_sentence_is_shown_once_where_an_opening_was_also_found() -> None:
-    long = article("long", "One two.", "word " * 90 + "end.")
+    long = article("long", "One two.", "Then " + "word " * 90 + "end.")
     found = (*openings([long], 2), *ranked((long, 0, 5.0), (long, 1, 4.0)))
     evidence = gathered(reading(found, count, 60), found)
     assert [(e.number, e.sentence) for e in evidence] == [(1, 0), (2, 1)]
