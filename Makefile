@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test test-fast check eval gate bench-retrieval bench-speed bench-answers setup model browser native lock clean
+.PHONY: help run test test-fast check eval gate bench-retrieval bench-speed bench-index bench-answers setup model browser native lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +42,9 @@ bench-retrieval: $(VENV)/.dev ## retrieval beside LlamaIndex's, on the sets in D
 
 bench-speed: setup model ## embedding, reading and answering beside LlamaIndex's quickstart, as ratios from paired runs
 	@$(BIN)/dateline bench --peers
+
+bench-index: $(VENV)/.dev ## the index killed, fed with broken files, on full and read-only disks: a quarter of an hour
+	@$(BIN)/dateline eval index
 
 bench-answers: setup model ## answering, on the sets in DATELINE_BENCHMARKS; into build/ (SAMPLE=40: so many rows of each)
 	@mkdir -p build
