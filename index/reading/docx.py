@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from index.reading.dates import iso_date
 from index.reading.document import Document, Given, Result
 from index.reading.fields import make_reading
 from index.reading.layout import tidy
@@ -46,11 +45,9 @@ def read_docx(document: Document, given: Given) -> Iterator[Result]:
         if (field := _FIELD_OF_STYLE.get(style)) and text.strip():
             fields[field] = " ".join(text.split())
     body = [text.strip() for style, text in paragraphs if text.strip() and style not in ("author", "date")]
-    notes = []
-    if properties.created and not iso_date(str(fields.get("published", ""))):
-        notes.append(f"its file was made on {properties.created:%Y-%m-%d}, which need not be when it came out")
+    made = f"{properties.created:%Y-%m-%d}" if properties.created else ""
     text = tidy("\n\n".join(body) + "\n")
-    yield make_reading(document, given, fields, text, notes=notes, name=Path(document.name).stem, lenient=True)
+    yield make_reading(document, given, fields, text, name=Path(document.name).stem, lenient=True, made=made)
 
 
 def _must_unpack(document: Document) -> None:

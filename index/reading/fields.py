@@ -61,6 +61,7 @@ def make_reading(
     notes: Iterable[str] = (),
     name: str = "",
     lenient: bool = False,
+    made: str = "",
 ) -> Reading:
     """One article of a document.
 
@@ -68,6 +69,7 @@ def make_reading(
         values: field names as the document has them, with their values.
         name: what the article is called by where it has no id; without it a missing id is an error.
         lenient: a date that can't be understood is left out with a note: the document's metadata are a program's.
+        made: the day on which the file was made, told where nothing says when the article came out.
 
     Raises:
         ValueError: it has no text, no name, or a field that can't be what it is called.
@@ -92,6 +94,8 @@ def make_reading(
         fields[field] = fields[field] or value
     for field, value in given.values.items():
         fields[field] = fields.get(field) or value
+    if made and not fields["published"]:
+        told.append(f"undated: its file was made on {made}, which need not be when it came out")
     article = Article(
         **{
             **fields,

@@ -51,12 +51,11 @@ def read_pdf(document: Document, given: Given) -> Iterator[Result]:
         "title": "" if _SAVED_NAME.fullmatch(title) or is_address(title) else title,
         "author": " ".join((info.get("Author") or "").split()),
     }
-    notes = []
-    if made := re.match(r"D:(\d{4})(\d{2})(\d{2})", info.get("CreationDate") or ""):
-        notes.append(f"its file was made on {'-'.join(made.groups())}, which need not be when it came out")
+    made = re.match(r"D:(\d{4})(\d{2})(\d{2})", info.get("CreationDate") or "")
     yield make_reading(
-        document, given, fields, _as_read(pages), notes=notes, name=Path(document.name).stem, lenient=True
-    )
+        document, given, fields, _as_read(pages), name=Path(document.name).stem, lenient=True,
+        made="-".join(made.groups()) if made else "",
+    )  # fmt: skip
 
 
 def _lines(page: Any) -> list[str]:

@@ -141,9 +141,14 @@ def _answer(
 
 
 class FakeAssistant:
-    """Answers by keyword; counts the streams that were opened and closed."""
+    """Answers by keyword; counts the streams that were opened and closed.
 
-    def __init__(self) -> None:
+    Args:
+        pace: how long its pauses are, as a share of what a reader can follow; 0 for none.
+    """
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self.pace = pace
         self.opened = 0
         self.closed = 0
         self.histories: list[tuple[Turn, ...]] = []
@@ -176,7 +181,7 @@ class FakeAssistant:
     def _events(self, question: str) -> Generator[Event, None, None]:
         if "unknown" in question:
             yield EvidenceFound(EVIDENCE[:2], 300.0)
-            time.sleep(0.3)
+            time.sleep(0.3 * self.pace)
             yield Answered(self._declined(question))
         elif "hostile" in question:
             yield from self._hostile(question)
@@ -187,36 +192,36 @@ class FakeAssistant:
         elif "endless" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
             for word in range(10_000):
-                time.sleep(0.03)
+                time.sleep(0.03 * self.pace)
                 yield TextAdded(f"word{word} [1] ")
         elif "queued" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
             yield Queued(2)
-            time.sleep(2)
+            time.sleep(2 * self.pace)
             yield from self._plain(question)
         elif "stuck" in question:
             yield EvidenceFound(EVIDENCE, 300.0)
-            time.sleep(4)
+            time.sleep(4 * self.pace)
         else:
             yield from self._plain(question)
 
     def _plain(self, question: str) -> Generator[Event, None, None]:
-        time.sleep(0.2)
+        time.sleep(0.2 * self.pace)
         yield EvidenceFound(EVIDENCE, 300.0)
-        time.sleep(0.6)
+        time.sleep(0.6 * self.pace)
         text = (
             "The council voted 7–2 to close the old harbour to freight from 1 July 2024 [1][99]. "
             "Ferries stay at the south pier, and the ferry line called the vote overdue [2, 3]."
         )
         for piece in re.findall(r"\S+\s*|\s+", text):
-            time.sleep(0.07)
+            time.sleep(0.07 * self.pace)
             yield TextAdded(piece)
         yield Answered(_harbour(question))
 
     def _hostile(self, question: str) -> Generator[Event, None, None]:
         yield EvidenceFound((NASTY,), 10.0)
         for piece in (HOSTILE_TEXT[:40], HOSTILE_TEXT[40:]):
-            time.sleep(0.2)
+            time.sleep(0.2 * self.pace)
             yield TextAdded(piece)
         sentence = AnswerSentence(HOSTILE_TEXT, (_citation(1, NASTY),), Support.SUPPORTED)
         yield Answered(_answer(question, (sentence,), (NASTY,)))

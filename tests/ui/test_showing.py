@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script> costs 17 million"
 
 
 def answered(question: str = "What did the council decide about the old harbour?") -> Answer:
-    *_, found = FakeAssistant().stream(question)
+    *_, found = FakeAssistant(pace=0).stream(question)
     assert isinstance(found, Answered)
     return found.answer
 

@@ -18,7 +18,7 @@ OLDER = "What is quoted came out before that: March 2024 at the latest."
 
 
 def answer(first: date, last: date) -> Answer:
-    *_, found = FakeAssistant().stream("What did the council decide about the old harbour?")
+    *_, found = FakeAssistant(pace=0).stream("What did the council decide about the old harbour?")
     assert isinstance(found, Answered)
     return replace(found.answer, when=TimeHint("this week", first, last), asked=last.isoformat())
 
