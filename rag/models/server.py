@@ -30,10 +30,12 @@ from rag.models import native
 from rag.models.serving import BATCH_TOKENS, SPIN_COUNT, START_SECONDS
 from rag.models.tokens import count_pieces
 
-SLOTS = 2  # two can be answered at once
+# Prompts that the child holds: an answer's and, beside it, that of its judge. One call runs at a time: in two
+# slots at once prompts share batches, which changes last digits, and with them now and then an answer.
+SLOTS = 2
 MOST_WAITING = 32  # in one process; who comes after them is told to come back
 _WHEEL = f"xllamacpp {version('xllamacpp')}"
-_PROTOCOL = 2  # raised with what is said to a child or left in its folder: another version starts its own
+_PROTOCOL = 3  # raised with what is said to a child or left in its folder: another version starts its own
 _POLL_SECONDS = 0.02
 _END_SECONDS = 5
 _LOOKS = 10
@@ -195,7 +197,7 @@ class LocalServer:
         return " / ".join(lines[-3:])[-600:]
 
     def turn(self, prompt: str = "", begun: str = "", *, aside: bool = False) -> Turn:
-        """A place in the queue for a slot.
+        """A place in the queue for the model.
 
         Args:
             prompt: the digest of what will be read; the slot that holds it already is preferred.
@@ -262,7 +264,7 @@ class LocalServer:
 
 
 class Turn:
-    """A place in the queue for a slot; a context manager that leaves the queue, or gives the slot back.
+    """A place in the queue for the model; a context manager that leaves the queue, or lets the next one have it.
 
     Raises (when it is entered):
         ModelError: too many wait already.
@@ -282,7 +284,7 @@ class Turn:
         return self._queue.ahead(self)
 
     def wait(self, seconds: float) -> bool:
-        """Whether the slot is this one's by then."""
+        """Whether it is this one's turn by then; then `slot` is where it reads."""
         if self._held is None and (found := self._queue.wait(self, seconds)):
             self.slot, self._held = found
         return self._held is not None
@@ -299,9 +301,9 @@ class Turn:
 
 
 class _Queue:
-    """Who waits for a slot: in order within this process, by a lock on a file a slot among all of them.
+    """Who waits for the model: in order within this process, by a lock on the file `turn` among all of them.
 
-    The file holds the digest of the prompt that the slot has read, or nothing.
+    Of each slot a file holds the digest of the prompt that it has read, or nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -336,7 +338,7 @@ class _Queue:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return None
-                # Another process gives its slot back without telling.
+                # Another process ends its turn without telling.
                 self._changed.wait(min(left, _POLL_SECONDS))
 
     def held(self, slot: int) -> str:
@@ -349,14 +351,13 @@ class _Queue:
         self._path(slot).write_text(prompt, encoding="utf-8")
 
     def _free(self, turn: Turn) -> tuple[int, IO[bytes]] | None:
+        lock = (self._folder / "turn").open("ab")
+        if not _take(lock, fcntl.LOCK_EX):
+            lock.close()
+            return None
         slots = reversed(range(SLOTS)) if turn.aside else range(SLOTS)
         wanted = [each for each in (turn.prompt, turn.begun) if each]
-        for slot in sorted(slots, key=lambda slot: self.held(slot) not in wanted):
-            lock = self._path(slot).open("ab")
-            if _take(lock, fcntl.LOCK_EX):
-                return slot, lock
-            lock.close()
-        return None
+        return min(slots, key=lambda slot: self.held(slot) not in wanted), lock
 
     def _path(self, slot: int) -> Path:
         return self._folder / f"slot-{slot}"

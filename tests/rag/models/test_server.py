@@ -199,40 +199,38 @@ def queue(loading: LocalServer) -> LocalServer:
     return loading
 
 
-def test_slots_are_given_out_in_order_and_everybody_knows_who_is_ahead(queue: LocalServer) -> None:
+def test_turns_come_in_order_and_everybody_knows_who_is_ahead(queue: LocalServer) -> None:
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(queue.turn()) for _ in range(SLOTS)]
-        assert all(turn.wait(1) for turn in held)
-        assert {turn.slot for turn in held} == set(range(SLOTS))
+        held = stack.enter_context(queue.turn())
+        assert held.wait(1)
         first, second = (stack.enter_context(queue.turn()) for _ in range(2))
         assert not second.wait(0.05)
         assert not first.wait(0.05)
         assert (first.ahead, second.ahead) == (0, 1)
-        held[1].__exit__()
+        held.__exit__()
         assert not second.wait(0.05), "it came before its turn"
         assert first.wait(1)
-        assert first.slot == held[1].slot
         assert second.ahead == 0
 
 
 def test_who_gives_up_waiting_is_not_waited_for(queue: LocalServer) -> None:
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(queue.turn()) for _ in range(SLOTS)]
-        assert all(turn.wait(1) for turn in held)
+        held = stack.enter_context(queue.turn())
+        assert held.wait(1)
         with queue.turn():
             second = stack.enter_context(queue.turn())
             assert second.ahead == 1
-        held[0].__exit__()
+        held.__exit__()
         assert second.wait(1)
 
 
-def test_another_process_s_slots_are_not_taken(queue: LocalServer, slow: Path, tmp_path: Path) -> None:
+def test_one_call_runs_at_a_time_among_all_processes(queue: LocalServer, slow: Path, tmp_path: Path) -> None:
     other = LocalServer(slow, "slow", 512, tmp_path / "cache")
-    with queue.turn() as mine, other.turn() as theirs, other.turn() as more:
-        assert mine.wait(1)
+    with other.turn() as theirs:
+        with queue.turn() as mine:
+            assert mine.wait(1)
+            assert not theirs.wait(0.05)
         assert theirs.wait(1)
-        assert mine.slot != theirs.slot
-        assert not more.wait(0.05)
 
 
 def test_who_comes_after_too_many_is_told(queue: LocalServer) -> None:
@@ -247,11 +245,11 @@ def test_who_comes_after_too_many_is_told(queue: LocalServer) -> None:
 def test_a_slot_that_has_read_the_prompt_is_preferred_until_it_reads_another(
     queue: LocalServer, asked: tuple[str, str]
 ) -> None:
-    with queue.turn() as first, queue.turn("long") as second:
+    with queue.turn("long", aside=True) as first:  # in the last slot
         assert first.wait(1)
-        assert second.wait(1)
-        queue.has_read(second)
-        slot = second.slot
+        queue.has_read(first)
+        slot = first.slot
+    assert slot == SLOTS - 1
     with queue.turn(*asked) as again:
         assert again.wait(1)
         assert again.slot == slot
@@ -282,13 +280,6 @@ def test_what_is_asked_aside_still_prefers_the_slot_that_has_read_it(queue: Loca
         assert again.wait(1)
         assert again.slot == first.slot
         assert queue.take(again) == "sentence"
-
-
-def test_what_is_asked_aside_takes_any_slot_rather_than_wait(queue: LocalServer) -> None:
-    with contextlib.ExitStack() as stack:
-        turns = [stack.enter_context(queue.turn(str(n), aside=True)) for n in range(SLOTS)]
-        assert all(turn.wait(1) for turn in turns)
-        assert {turn.slot for turn in turns} == set(range(SLOTS))
 
 
 def test_two_who_ask_first_at_once_share_one_server(
