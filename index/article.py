@@ -38,7 +38,7 @@ class Article:
 
 def file_of(origin: str) -> str:
     """The file on disk that an origin lies in."""
-    return re.sub(r":\d+$", "", origin.partition("!/")[0])
+    return re.sub(r":\d+$", "", re.split(r"(?<=\.zip)!/", origin, maxsplit=1, flags=re.IGNORECASE)[0])
 
 
 @dataclass(frozen=True, slots=True)

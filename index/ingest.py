@@ -18,7 +18,7 @@ from pathlib import Path
 from index.article import Article, Chunk, Pieces, file_of
 from index.embedding import CHUNK_PIECES, Embedded, Embedder, Embedding
 from index.errors import ReadError
-from index.ledger import Ledger
+from index.ledger import Ledger, ReadFile
 from index.reading import Given, PassedOver, Reader, Reading, ReadProblem, find_files
 from index.splitting import split
 from index.vectors import Projection
@@ -128,19 +128,18 @@ class _Work:
         self.seen: set[str] = set()  # ids that were met
         self._run = run
         self._started = time.monotonic()
-        self._failed: set[str] = set()  # files
+        self._failed: set[str] = set()  # files, and folders that could not be listed
         self._digests: dict[str, str] = {}  # of files
+        self._ids: dict[str, list[str]] = defaultdict(list)  # of each file's articles
         self._moved: dict[str, str] = {}  # article → where it is read from now
 
     def __enter__(self) -> _Work:
         self._place = self._run.ledger.writing()
         self._place.__enter__()
         self.known = self._run.ledger.known()
-        self._by_file: dict[str, list[str]] = defaultdict(list)
         self._by_digest: dict[str, list[str]] = defaultdict(list)
         self._by_origin: dict[str, str] = {}
         for article_id, (digest, origin) in self.known.items():
-            self._by_file[file_of(origin)].append(article_id)
             self._by_digest[digest].append(article_id)
             self._by_origin[origin] = article_id
         return self
@@ -176,8 +175,8 @@ class _Work:
             article_id
             for article_id, (_, origin) in self.known.items()
             if article_id not in self.seen
-            and (file := file_of(origin)) not in self._failed
-            and any(Path(file).is_relative_to(root) for root in roots)
+            and not any(Path(file_of(origin)).is_relative_to(failed) for failed in self._failed)
+            and any(Path(file_of(origin)).is_relative_to(root) for root in roots)
         )
 
     def remove(self, ids: list[str]) -> None:
@@ -191,7 +190,8 @@ class _Work:
         run = self._run
         if not run.dry:
             run.ledger.relocate(self._moved)
-            run.ledger.note_files({f: d for f, d in self._digests.items() if f not in self._failed})
+            read = {f: ReadFile(d, tuple(self._ids[f])) for f, d in self._digests.items() if f not in self._failed}
+            run.ledger.note_files(read)
             run.projection.catch_up(lambda done, total: run.progress("vectors", done, total))
         summary = self.summary
         summary.articles, summary.sentences, summary.chunks = run.ledger.count()
@@ -234,7 +234,7 @@ class _Work:
                 meter.arrived(result.article)
                 yield result
 
-    def _is_unchanged(self, file: Path, read_before: Mapping[str, str], meter: _Meter) -> bool:
+    def _is_unchanged(self, file: Path, read_before: Mapping[str, ReadFile], meter: _Meter) -> bool:
         """Whether the file is, to the byte, what all its articles in the corpus were read from; then that is told."""
         origin = str(file.absolute())
         try:
@@ -243,10 +243,17 @@ class _Work:
             self._digests[origin] = _digest(file, self._run.given)
         except OSError:  # reading it will say so
             return False
-        if self._digests[origin] != read_before.get(origin):
+        before = read_before.get(origin)
+        if before is None or before.digest != self._digests[origin]:
             return False
+        origins = [self.known.get(article_id, ("", ""))[1] for article_id in before.ids]
+        if not all(of and (file_of(of) == origin or _exists(of)) for of in origins):
+            return False  # one of its articles was removed, or was read last from a file that is gone since
         meter.skipped(_size(file))
-        for article_id in self._by_file[origin]:
+        self._ids[origin] += before.ids
+        for article_id in before.ids:
+            if article_id in self.seen:
+                continue
             self.seen.add(article_id)
             self._tell(Outcome(self.known[article_id][1], article_id, "unchanged"))
         return True
@@ -257,6 +264,7 @@ class _Work:
         for reading in readings:
             found = reading.article
             article = found if _is_row(found) else self._under_stable_id(found, digests)
+            self._ids[file_of(article.origin)].append(article.id)
             _, origin = self.known.get(article.id, ("", ""))
             if digests.get(article.id) == article.digest:
                 meter.passed(found)
@@ -264,9 +272,7 @@ class _Work:
             elif article.id in self.seen:
                 meter.passed(found)
                 self._fail(article.origin, f"repeats the id {article.id!r}; ids must differ.", article.id)
-            elif (
-                origin and _is_row(article) and file_of(origin) != file_of(article.origin) and not self._run.replace_ids
-            ):
+            elif origin and _is_row(article) and self._is_of_another(origin, article):
                 meter.passed(found)
                 self._fail(
                     article.origin,
@@ -278,6 +284,10 @@ class _Work:
                 digests[article.id] = article.digest
                 yield replace(reading, article=article)
             self.seen.add(article.id)
+
+    def _is_of_another(self, origin: str, article: Article) -> bool:
+        """Whether a row's id belongs to another file, which is still there and may not lose it."""
+        return file_of(origin) != file_of(article.origin) and _exists(origin) and not self._run.replace_ids
 
     def _unchanged(self, article: Article, origin: str, reading: Reading) -> Outcome:
         outcome, message = "unchanged", "; ".join(reading.notes)

@@ -7,6 +7,7 @@ Chunk keys are never used twice: a key that a projection still holds, but the le
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -92,6 +93,7 @@ _files = sa.Table(
     _metadata,
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("ids", sa.Text, nullable=False),  # of its articles, as JSON
 )
 _CHUNK = tuple(_chunks.c[name] for name in ("key", "article", "start", "end", "first", "last"))
 _FIELDS = ("id", "title", "text", "source", "author", "published", "url", "note", "origin")
@@ -109,6 +111,14 @@ class ArticleRow:
     url: str
     origin: str
     sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that was read whole: the digest of its bytes and of how they were read, and the ids of its articles."""
+
+    digest: str
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +215,7 @@ class Ledger:
         """
         self.check_space()
         with self._engine.begin() as connection:
+            self._check_fingerprint(_read_meta(connection))
             gone = _delete(connection, [embedded.pieces.article.id for embedded in batch])
             for embedded in batch:
                 _insert(connection, embedded)
@@ -233,6 +244,9 @@ class Ledger:
         """Write the lexical index and the groups of copies anew, from the texts."""
         self.check_space()
         with self._engine.begin() as connection:
+            # Said, because sqlite3 itself begins a transaction before rows are changed, but not before tables are.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._check_fingerprint(_read_meta(connection))
             _rewrite_projections(connection, progress)
             self._advance(connection, gone=True)
         self._truncate_log(gone=True)
@@ -266,6 +280,7 @@ class Ledger:
         """
         wanted = list(dict.fromkeys(ids))
         with self._engine.begin() as connection:
+            self._check_fingerprint(_read_meta(connection))
             if missing := set(wanted) - set(_keys(connection, wanted)):
                 raise UnknownArticle(
                     f"No article has the id {', '.join(sorted(missing))}. `dateline index list` shows the ids."
@@ -280,16 +295,18 @@ class Ledger:
             for article_id, origin in origins.items():
                 connection.execute(_articles.update().where(_articles.c.id == article_id).values(origin=origin))
 
-    def note_files(self, digests: Mapping[str, str]) -> None:
-        """Note which files were read whole: path → digest."""
+    def note_files(self, files: Mapping[str, ReadFile]) -> None:
+        """Note which files were read whole, by their paths."""
         with self._engine.begin() as connection:
-            for path, digest in digests.items():
-                connection.execute(_files.insert().prefix_with("OR REPLACE").values(path=path, digest=digest))
+            for path, file in files.items():
+                values = {"path": path, "digest": file.digest, "ids": json.dumps(file.ids)}
+                connection.execute(_files.insert().prefix_with("OR REPLACE").values(values))
 
-    def files(self) -> dict[str, str]:
-        """Path → digest of the files that were read whole and whose articles are all still here."""
+    def files(self) -> dict[str, ReadFile]:
+        """The files that were read whole, by their paths."""
         with self._engine.connect() as connection:
-            return {row.path: row.digest for row in connection.execute(sa.select(_files))}
+            rows = connection.execute(sa.select(_files))
+            return {row.path: ReadFile(row.digest, tuple(json.loads(row.ids))) for row in rows}
 
     def check_space(self) -> None:
         """Raise `DiskFull` when the disk is too full to write safely."""
@@ -759,8 +776,11 @@ def _engine(path: Path | None, read_only: bool) -> sa.Engine:
         if log.is_file() and log.stat().st_size:
             raise OSError("it was not closed in order, and can't be put in order where it can only be read")
         # Without `immutable` SQLite wants to make files beside it.
-        quoted = urllib.parse.quote(str(path))
-        return sa.create_engine(f"sqlite:///file:{quoted}?mode=ro&immutable=1&uri=true")
+        name = f"file:{urllib.parse.quote(str(path))}?mode=ro&immutable=1"
+        return sa.create_engine(
+            "sqlite://", poolclass=sa.pool.QueuePool,
+            creator=lambda: sqlite3.connect(name, uri=True, check_same_thread=False),
+        )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     return sa.create_engine(sa.URL.create("sqlite", database=str(path)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from index.embedding import CHUNK_PIECES, Embedded, Embedder
 from index.errors import Busy, EmbedderMismatch
@@ -11,6 +12,7 @@ from index.ledger import Ledger
 from index.search import Index
 from index.settings import Settings
 from index.splitting import split
+from index.vectors import ExactProjection
 
 Progress = Callable[[str, int, int], None]
 _MIGRATION = "migration.sqlite3"  # the index that is being made, beside the one that still serves
@@ -97,6 +99,8 @@ def compact(index: Index, progress: Progress = lambda step, done, total: None) -
     _must_own_vectors(index)
     with index.ledger.writing():
         before = index.projection.size()
+        if index.ledger.path is not None:
+            _forget(index.ledger.path.parent)  # a migration that was stopped keeps texts, too
         freed = index.ledger.compact()
         index.projection.rebuild(lambda done, total: progress("vectors", done, total))
         return freed + max(0, before - index.projection.size())
@@ -109,28 +113,29 @@ def migrate(settings: Settings, progress: Progress = lambda step, done, total: N
     stopped goes on where it was.
 
     Returns:
-        how many articles were embedded; 0 where the index was made by this embedder already.
+        how many articles are embedded anew; 0 where the index was made by this embedder already.
     """
     embedder = Embedder(settings.embedder)
     ledger = Ledger(settings.ledger_path, "")
     try:
         if ledger.fingerprint() in ("", embedder.fingerprint):
+            _forget(settings.home)
             return 0
         with ledger.writing():
             made = _begun(settings, embedder)
             try:
-                count = _embed_missing(ledger, made, embedder, progress)
+                _embed_missing(ledger, made, embedder, progress)
                 ledger.adopt(embedder.fingerprint, _batches(made, lambda done, total: progress("publish", done, total)))
             finally:
                 made.close()
-            _forget(settings)
-        return count
+            _forget(settings.home)
+        return ledger.count()[0]
     finally:
         ledger.close()
 
 
 def _must_own_vectors(index: Index) -> None:
-    if index.projection.present() is None:
+    if isinstance(index.projection, ExactProjection):
         raise Busy("Another process (a chat page, perhaps) has the vector store open. Close it, and try again.")
 
 
@@ -139,17 +144,18 @@ def _begun(settings: Settings, embedder: Embedder) -> Ledger:
     try:
         return Ledger(path, embedder.fingerprint)
     except EmbedderMismatch:  # a migration to yet another embedder was given up
-        _forget(settings)
+        _forget(settings.home)
         return Ledger(path, embedder.fingerprint)
 
 
-def _forget(settings: Settings) -> None:
+def _forget(home: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
-        (settings.home / f"{_MIGRATION}{suffix}").unlink(missing_ok=True)
+        (home / f"{_MIGRATION}{suffix}").unlink(missing_ok=True)
 
 
-def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: Progress) -> int:
-    wanted = {article_id: digest for article_id, (digest, _) in ledger.known().items()}
+def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: Progress) -> None:
+    known = ledger.known()
+    wanted = {article_id: digest for article_id, (digest, _) in known.items()}
     there = {article_id: digest for article_id, (digest, _) in made.known().items()}
     if gone := [article_id for article_id in there if article_id not in wanted]:
         made.remove(gone)
@@ -161,7 +167,7 @@ def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: P
         made.publish(list(embedder.embed([split(article, embedder, CHUNK_PIECES) for article in articles])))
         done += len(articles)
         progress("embed", done, len(wanted))
-    return len(missing)
+    made.relocate({article_id: origin for article_id, (_, origin) in known.items()})
 
 
 def _batches(made: Ledger, progress: Callable[[int, int], None]) -> Iterator[list[Embedded]]:

@@ -26,13 +26,11 @@ STOP_WORDS = frozenset(
 )
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*")
-# A word with what may stand within it: hyphens of all kinds, apostrophes, the signs that group the digits of a number.
-_TOKEN = regex.compile(
-    r"\p{Nd}+(?:[.,'’\u00a0\u202f\u2009]\p{Nd}+)*[\p{L}\p{M}\p{N}]*(?:[-‐‑][\p{L}\p{M}\p{N}]+)*"
-    r"|[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*(?:[-‐‑'’ʼ\u200c\u200d][\p{L}\p{M}\p{N}]+)*"
-)
+# A word with what may stand within it: hyphens of all kinds, apostrophes, the spaces that group the digits of a number.
+_PART = r"[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*"
+_TOKEN = regex.compile(rf"{_PART}(?:(?:[-‐‑'’ʼ\u200c\u200d]|(?<=\p{{Nd}})[\u00a0\u202f\u2009](?=\p{{Nd}})){_PART})*")
 _PLAIN = regex.compile(r"[a-z]+")
-_ASCII = regex.compile(r"[a-z0-9]+(?:[.,]\d+)*(?:[-'][a-z0-9]+(?:[.,]\d+)*)*")
+_ASCII = regex.compile(r"[a-z0-9]+(?:[.,]\d+)*(?:[-'][a-z0-9]+(?:[.,]\d+)*)*")  # the same, and faster
 _GROUPED = regex.compile(
     r"\p{Nd}{1,3}(?:[,'’\u00a0\u202f\u2009]\p{Nd}{2,3})*[,'’\u00a0\u202f\u2009]\p{Nd}{3}(?:\.\p{Nd}+)?"
 )
@@ -46,6 +44,7 @@ _SPACELESS = regex.compile(
 )
 # Marks that are part of a letter in these scripts, and not an accent on it.
 _MARKED = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{Mn}+")
+_FRACTION = regex.compile(r"(?<=\p{Nd})[¼-¾⅐-⅞]")
 _OTHER_DIGIT = regex.compile(r"[\p{Nd}--0-9]", regex.VERSION1)
 _WITHOUT_PARTS = str.maketrans(
     {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ə": "e",
@@ -65,6 +64,7 @@ def fold(text: str) -> str:
     """Lower case without diacritics, compatible characters made one: `Türkiye` and `turkiye` meet, `ﬁ` and `fi`."""
     if text.isascii():
         return text.lower()
+    text = _FRACTION.sub(r" \g<0>", text)
     plain = _MARKED.sub("", unicodedata.normalize("NFKD", text.casefold()))
     plain = unicodedata.normalize("NFC", plain.casefold()).translate(_WITHOUT_PARTS)
     return _OTHER_DIGIT.sub(lambda match: str(unicodedata.digit(match.group())), plain)
@@ -140,9 +140,13 @@ def _cut(word: str) -> Iterator[str]:
     for match in _SPACELESS.finditer(word):
         run = match.group()
         if begin < match.start():
-            yield word[begin : match.start()]
+            yield _stem_of(word[begin : match.start()])
         yield from run
         yield from (run[n : n + 2] for n in range(len(run) - 1))
         begin = match.end()
     if begin < len(word):
-        yield word[begin:]
+        yield _stem_of(word[begin:])
+
+
+def _stem_of(word: str) -> str:
+    return stem(word) if word.isascii() else word

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from typing import Any
 import click
 
 from index.console import Progress, safe, source_line
-from index.errors import ReadError
+from index.errors import Busy, ReadError
 from index.filters import Filters
 from index.settings import load_settings
 from ui.shared import ASKED_HELP, opened_index, print_json, with_filters
@@ -87,6 +86,8 @@ def index_add(
             raise click.UsageError("give either addresses with --fetch, or files")
     elif fetch or allow_private:
         raise click.UsageError("--fetch takes addresses, such as https://example.org/news/bridge")
+    from index.ingest import Summary
+
     options: dict[str, Any] = {"given": _given(columns, given), "replace_ids": replace_ids}
     with opened_index(load_settings()) as corpus, Progress() as bars, tempfile.TemporaryDirectory() as folder:
         if if_empty and corpus.ledger.count()[0]:
@@ -97,7 +98,8 @@ def index_add(
             files, options["origins"] = _fetched(addresses, Path(folder), allow_private, teller)
         else:
             files = [Path(path) for path in paths]
-        summary = corpus.add(files, **options, **teller.callbacks) if files else None
+        summary = corpus.add(files, **options, **teller.callbacks) if files else Summary()
+        summary.counts["failed"] = teller.failed  # with the pages that could not be fetched
     teller.end(summary)
 
 
@@ -121,12 +123,28 @@ def index_sync(
     options: dict[str, Any] = {"given": _given(columns, given), "dry": dry, "may_empty": may_empty}
     failed = _sync(folder, options, as_json)
     if watch:
-        from watchfiles import watch as changes
-
-        # What belongs to the index itself may lie inside the folder; hidden files are passed over anyway.
-        for _ in changes(folder, stop_event=threading.Event(), raise_interrupt=True):
-            _sync(folder, options, as_json)
+        _sync_after_changes(folder, options, as_json)
     sys.exit(1 if failed else 0)
+
+
+def _sync_after_changes(folder: Path, options: dict[str, Any], as_json: bool) -> None:
+    from watchfiles import watch
+
+    home = load_settings().home
+
+    def is_theirs(_: object, path: str) -> bool:
+        # The index itself may lie inside the folder, and changes with every sync.
+        return not Path(path).is_relative_to(home) and not Path(path).name.startswith(".")
+
+    began = False
+    for changes in watch(folder, watch_filter=is_theirs, rust_timeout=1_000, yield_on_timeout=True):
+        if changes or not began:  # what changed before the watching began was seen by nobody
+            began = True
+            try:
+                _sync(folder, options, as_json)
+            except (Busy, ReadError) as error:
+                click.secho(f"dateline: {safe(str(error))}", err=True, fg="red")
+                began = not isinstance(error, Busy)  # tried again soon
 
 
 def _sync(folder: Path, options: dict[str, Any], as_json: bool) -> int:
@@ -318,7 +336,7 @@ class _Teller:
         self._as_json = as_json
         self._dry = dry
         self._passed: Counter[str] = Counter()
-        self._failed = 0
+        self.failed = 0
         self._at = ""
         self._done = 0
         self.callbacks = {"report": self.report, "progress": bars.show, "at": self.at}
@@ -331,7 +349,7 @@ class _Teller:
     def report(self, outcome: Any) -> None:
         """This is certain now."""
         self._done += 1
-        self._failed += outcome.outcome == "failed"
+        self.failed += outcome.outcome == "failed"
         self._note()
         if outcome.outcome == "passed over":
             self._passed[Path(outcome.origin).suffix or Path(outcome.origin).name] += 1
@@ -354,9 +372,9 @@ class _Teller:
         """
         if summary is not None:
             self._sum_up(summary)
-        if leaves and self._failed:
+        if leaves and self.failed:
             sys.exit(1)
-        return self._failed
+        return self.failed
 
     def _note(self) -> None:
         self._bars.note("articles", f"{self._done} articles, {self._at}")

@@ -14,7 +14,7 @@ import pytest
 
 from index.embedding import Embedded
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError, UnknownArticle
-from index.ledger import MIN_FREE_BYTES, Ledger
+from index.ledger import MIN_FREE_BYTES, Differences, Ledger
 
 Made = Callable[..., Embedded]
 FINGERPRINT = "made-up"
@@ -358,3 +358,57 @@ def test_a_ledger_of_the_first_schema_is_brought_up_to_date_without_embedding_ag
         np.testing.assert_array_equal(new.chunk_vectors(sorted(new.chunk_keys()))[1], vectors)
         new.remove(["zebra"])
         assert new.match_articles(["zebra"], 5) == {}
+
+
+def test_an_article_comes_back_as_it_was_cut_and_with_its_vectors(ledger: Ledger, made: Made) -> None:
+    one = made("a", "Lions were seen.", "Nobody was hurt.", title="Lions", published="2024-05")
+    ledger.publish([made("b", "Tigers were seen."), one])
+    assert ledger.pieces("a") == one.pieces
+    again = ledger.embedded("a")
+    assert again.pieces == one.pieces
+    np.testing.assert_array_equal(again.chunks, one.chunks)
+    np.testing.assert_allclose(again.sentences, one.sentences, atol=1e-3)
+    for read in (ledger.pieces, ledger.embedded, ledger.key):
+        with pytest.raises(UnknownArticle):
+            read("nobody")
+
+
+def test_articles_of_another_embedder_take_the_place_of_all(ledger: Ledger, path: Path, made: Made) -> None:
+    ledger.publish([made("a", "Lions were seen."), made("b", "Tigers were seen.")])
+    keys, generation = ledger.chunk_keys(), ledger.generation()
+    ledger.adopt("another", iter([[made("a", "Lions were seen.")], [made("c", "Zebras were seen.")]]))
+    assert set(ledger.known()) == {"a", "c"}
+    assert not keys & ledger.chunk_keys(), "a key was used twice"
+    assert (ledger.fingerprint(), ledger.generation() > generation) == ("another", True)
+    assert ledger.match_articles(["tigers"], 5) == {}
+    assert set(ledger.match_articles(["zebras"], 5)) == {ledger.key("c")}
+    assert ledger.differences() == Differences(0, 0, "")
+
+
+def test_an_adoption_that_fails_half_way_leaves_everything_as_it_was(ledger: Ledger, path: Path, made: Made) -> None:
+    ledger.publish([made("a", "Lions were seen."), made("b", "Tigers were seen.")])
+    ledger.note_files({"/a.txt": "digest"})
+    fingerprint, generation, keys = ledger.fingerprint(), ledger.generation(), ledger.chunk_keys()
+
+    def batches() -> Iterator[list[Embedded]]:
+        yield [made("c", "Zebras were seen.")]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ledger.adopt("another", batches())
+    assert (ledger.fingerprint(), ledger.generation(), ledger.chunk_keys()) == (fingerprint, generation, keys)
+    assert set(ledger.known()) == {"a", "b"}
+    assert set(ledger.match_articles(["tigers"], 5)) == {ledger.key("b")}
+    assert ledger.files() == {"/a.txt": "digest"}
+    assert ledger.differences() == Differences(0, 0, "")
+    ledger.publish([made("d", "Owls were seen.")])
+    assert ledger.fingerprint() == fingerprint
+
+
+def test_files_that_were_read_are_known_until_an_article_of_them_is_deleted(ledger: Ledger, made: Made) -> None:
+    ledger.publish([made("a", "Lions were seen."), made("b", "Tigers were seen.")])
+    ledger.note_files({"/a.txt": "one", "/b.txt": "two"})
+    ledger.note_files({"/a.txt": "three"})
+    assert ledger.files() == {"/a.txt": "three", "/b.txt": "two"}
+    ledger.remove(["a"])
+    assert ledger.files() == {"/b.txt": "two"}
