@@ -87,6 +87,6 @@ def _vote(line: str, following: str) -> int:
     if _ENDED.search(line):
         return 0
     first = following.lstrip("\"'“‘„«(*_> \t")[:1]
-    if line.endswith((",", "-", "‐")) or first.islower() or first.isdigit() or not first.isalpha():
-        return 1
-    return -1 if first.isupper() else 1
+    if first.isupper() and not line.endswith(("-", "‐")):
+        return 0 if line.endswith(",") else -1
+    return 1

@@ -38,7 +38,7 @@ _UNIT = r"(?:day|week|month|year)s?"
 
 # One date: a day, a month or a year, the longest forms first. No sign of money or of a larger number may touch it.
 _DATE = re.compile(
-    rf"(?<![\w$€£¥₹#.,/-])(?:"
+    rf"(?<![\w$€£¥₹#.,/])(?<!(?<!mid)(?<!arly)(?<!late)-)(?:"
     rf"(?P<y1>{_YEAR})(?P<sep>[-/.])(?P<m1>\d\d?)(?P=sep)(?P<d1>\d\d?)"
     rf"|(?P<y2>{_YEAR})[-/](?P<m2>0[1-9]|1[0-2])"
     rf"|(?P<d3>{_DAY})(?: of)? (?P<n3>{_ANY_MONTH})(?:,? (?P<y3>{_YEAR}))?"
@@ -62,17 +62,19 @@ _SAID = re.compile(
     rf"|(?:this|last|past|previous|next) (?:week|month|year|weekend)\b"
     rf"|{_COUNT} {_UNIT} ago"
     rf"|(?:in |over |during |within )?the (?:last|past) (?:{_COUNT} )?{_UNIT}"
-    rf"|(?:this |last |on ){_WEEKDAY})\b",
+    rf"|(?:this |last |on |(?<=\bsince )|(?<=\buntil )|(?<=\bbefore )|(?<=\bafter )|(?<=\bby )){_WEEKDAY})\b",
     re.IGNORECASE,
 )
 _NEWEST = re.compile(
     r"\b(?:latest|newest|most recent(?:ly)?|recent(?:ly)?|currently|right now|so far|nowadays)\b", re.IGNORECASE
 )
-_UNTIL = re.compile(r"\b(?:until|till|up to|by|as of|no later than|not after)(?: the end of)? $", re.IGNORECASE)
-_BEFORE = re.compile(r"\b(?:before|prior to|earlier than) $", re.IGNORECASE)
+_UNTIL = re.compile(
+    r"\b(?:(?<!not )until|till|up to|by|as of|no later than|not after)(?: the end of| the)? $", re.IGNORECASE
+)
+_BEFORE = re.compile(r"\b(?:before|prior to|earlier than)(?: the)? $", re.IGNORECASE)
 _SINCE = re.compile(
     r"\b(?:since|after|later than|no earlier than|not before|not until|starting(?: from)?|from(?= the))"
-    r"(?: the (?:start|beginning) of)? $",
+    r"(?: the (?:start|beginning) of| the)? $",
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"\b(?:not|never|no|without|other than|except(?: for| in)?|\w+n[’']t)\b[^,;.?!]*$", re.IGNORECASE)
@@ -204,9 +206,11 @@ def _range(question: str, today: date | None) -> TimeHint | None:
     for match in _DATE.finditer(question):
         word = _BETWEEN.search(question[: match.start()])
         to = (_TO if word else _ONLY_TO).match(question, match.end())
-        other = _DATE.match(question, to.end()) if to else None
-        if not other:
+        # Cut off in front, because a hyphen before a date is part of it elsewhere.
+        other = _DATE.match(question[to.end() :]) if to else None
+        if not to or not other:
             continue
+        until = to.end() + other.end()
         end = _span(other, today)
         year = _year_of(other)
         begin = _span(match, today, year or (str(end[1].year) if end and not _year_of(match) else ""))
@@ -214,7 +218,7 @@ def _range(question: str, today: date | None) -> TimeHint | None:
             begin = _span(match, today, str(end[1].year - 1))
         if begin and end and begin[0] <= end[1] and (word or _is_dated(question, match, today)):
             start = word.start() if word else match.start()
-            return TimeHint(question[start : other.end()], begin[0], end[1])
+            return TimeHint(question[start:until], begin[0], end[1])
     return None
 
 
@@ -250,8 +254,8 @@ def _bounded(question: str, start: int, end: int, span: tuple[date, date], today
     if (word := _BETWEEN.search(before)) and (on := _ONWARD.match(question, end)):
         return TimeHint(question[word.start() : on.end()], first, today)
     for pattern, days in (
-        (_SINCE, (first, today)),
         (_UNTIL, (None, last)),
+        (_SINCE, (first, today)),
         (_BEFORE, (None, first - timedelta(days=1))),
     ):
         if word := pattern.search(before):
@@ -281,7 +285,10 @@ def _relative(phrase: str, today: date) -> tuple[date, date] | None:
     which, unit = phrase.split()
     if unit == "weekend":
         saturday = today - timedelta(days=(today.weekday() - 5) % 7)
-        if which != "this" and today.weekday() >= 5:  # on a weekend the last one is the one before
+        weekend = today.weekday() >= 5
+        if which == "next":
+            saturday += timedelta(days=7 if weekend else 14)
+        elif which != "this" and weekend:  # the last one is the one before
             saturday -= timedelta(days=7)
         return saturday, saturday + timedelta(days=1)
     return _around(which, unit, today)

@@ -44,6 +44,14 @@ class Verification:
         return not self.trouble and not any(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What a migration did: how many articles the new index has, and how many of them this run embedded."""
+
+    articles: int
+    embedded: int
+
+
 def verify(index: Index) -> Verification:
     """Compare ledger, lexical index and vector store, id by id. Changes nothing."""
     ledger = index.ledger
@@ -106,30 +114,30 @@ def compact(index: Index, progress: Progress = lambda step, done, total: None) -
         return freed + max(0, before - index.projection.size())
 
 
-def migrate(settings: Settings, progress: Progress = lambda step, done, total: None) -> int:
+def migrate(settings: Settings, progress: Progress = lambda step, done, total: None) -> Migration:
     """Embed every article again with the embedder of the settings, from the texts that the ledger keeps.
 
     The old index serves until the new one is whole; then one transaction puts it in place. A migration that was
     stopped goes on where it was.
 
     Returns:
-        how many articles are embedded anew; 0 where the index was made by this embedder already.
+        nothing done where the index was made by this embedder already.
     """
     embedder = Embedder(settings.embedder)
     ledger = Ledger(settings.ledger_path, "")
     try:
         if ledger.fingerprint() in ("", embedder.fingerprint):
             _forget(settings.home)
-            return 0
+            return Migration(0, 0)
         with ledger.writing():
             made = _begun(settings, embedder)
             try:
-                _embed_missing(ledger, made, embedder, progress)
+                embedded = _embed_missing(ledger, made, embedder, progress)
                 ledger.adopt(embedder.fingerprint, _batches(made, lambda done, total: progress("publish", done, total)))
             finally:
                 made.close()
             _forget(settings.home)
-        return ledger.count()[0]
+        return Migration(ledger.count()[0], embedded)
     finally:
         ledger.close()
 
@@ -153,7 +161,7 @@ def _forget(home: Path) -> None:
         (home / f"{_MIGRATION}{suffix}").unlink(missing_ok=True)
 
 
-def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: Progress) -> None:
+def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: Progress) -> int:
     known = ledger.known()
     wanted = {article_id: digest for article_id, (digest, _) in known.items()}
     there = {article_id: digest for article_id, (digest, _) in made.known().items()}
@@ -168,6 +176,7 @@ def _embed_missing(ledger: Ledger, made: Ledger, embedder: Embedder, progress: P
         done += len(articles)
         progress("embed", done, len(wanted))
     made.relocate({article_id: origin for article_id, (_, origin) in known.items()})
+    return len(missing)
 
 
 def _batches(made: Ledger, progress: Callable[[int, int], None]) -> Iterator[list[Embedded]]:

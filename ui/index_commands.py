@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -136,8 +138,18 @@ def _sync_after_changes(folder: Path, options: dict[str, Any], as_json: bool) ->
         # The index itself may lie inside the folder, and changes with every sync.
         return not Path(path).is_relative_to(home) and not Path(path).name.startswith(".")
 
+    stop = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        # The loop ends also where the exception is lost, as in a destructor.
+        stop.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
     began = False
-    for changes in watch(folder, watch_filter=is_theirs, rust_timeout=1_000, yield_on_timeout=True):
+    for changes in watch(
+        folder, watch_filter=is_theirs, rust_timeout=1_000, yield_on_timeout=True, stop_event=stop, raise_interrupt=True
+    ):
         if changes or not began:  # what changed before the watching began was seen by nobody
             began = True
             try:
@@ -145,6 +157,7 @@ def _sync_after_changes(folder: Path, options: dict[str, Any], as_json: bool) ->
             except (Busy, ReadError) as error:
                 click.secho(f"dateline: {safe(str(error))}", err=True, fg="red")
                 began = not isinstance(error, Busy)  # tried again soon
+    raise KeyboardInterrupt
 
 
 def _sync(folder: Path, options: dict[str, Any], as_json: bool) -> int:
@@ -319,13 +332,15 @@ def index_migrate(as_json: bool) -> None:
 
     settings = load_settings()
     with Progress() as bars:
-        count = migrate(settings, bars.show)
+        done = migrate(settings, bars.show)
     with opened_index(settings) as corpus, Progress() as bars:
         corpus.catch_up(lambda done, total: bars.show("vectors", done, total))
     if as_json:
-        print_json({"embedded": count})
+        print_json(asdict(done))
+    elif done.articles:
+        click.echo(f"{done.articles} articles are of the new embedder now, {done.embedded} embedded by this run.")
     else:
-        click.echo(f"{count} articles embedded again." if count else "The index is of this embedder already.")
+        click.echo("The index is of this embedder already.")
 
 
 class _Teller:

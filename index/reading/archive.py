@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
@@ -35,6 +34,8 @@ def read_zip(
                 raise ValueError("holds no files.")
             for member in sorted(members, key=lambda member: member.filename):
                 yield from _member(archive, member, document, given, formats, why_not)
+    except UnicodeDecodeError as error:
+        raise ValueError("holds a file whose name is not UTF-8, though it says so; pack it anew.") from error
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ValueError(f"is no zip file that can be read ({error}).") from error
 
@@ -67,8 +68,12 @@ def _member(
             # What the directory says of a size need not be true: never more than it says is unpacked.
             data = packed.read(member.file_size + 1)
         yield from read(Document(path.name, origin, io.BytesIO(data), len(data)), given)
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except MemoryError:
+        raise
+    except ValueError as error:
         yield ReadProblem(origin, str(error))
+    except Exception as error:  # of unpacking or of a parser: the other files are read all the same
+        yield ReadProblem(origin, f"can't be read ({type(error).__name__}: {str(error)[:200]}).")
 
 
 def _must_be_bounded(members: list[zipfile.ZipInfo]) -> None:

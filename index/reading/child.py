@@ -6,10 +6,12 @@ Parent and child speak JSON, a line a message: nothing that a file could make of
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +29,7 @@ MEMORY = 3 * 2**30  # bytes of address space
 SECONDS = 60.0  # for one article
 _LONGEST = 512 * 2**20  # bytes of one message
 _BLOCK = 2**20
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Reader:
@@ -155,7 +158,7 @@ def read_here(path: Path, given: Given, origin: str) -> Iterator[tuple[int, Resu
                 yield place - told, result
                 told = place
     except OSError as error:
-        yield 0, ReadProblem(str(path), f"can't be read: {error.strerror or error}. Check its permissions.")
+        yield 0, ReadProblem(origin, f"can't be read: {error.strerror or error}. Check its permissions.")
 
 
 def _place(file: IO[bytes], told: int) -> int:
@@ -170,6 +173,8 @@ def _serve() -> None:
     with contextlib.suppress(ValueError, OSError):  # not every system has such limits
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):  # Linux: a child at work ends with its parent, however that ends
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # whatever a library prints

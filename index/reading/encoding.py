@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 import chardet
 import regex
@@ -15,11 +16,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LOOKED_AT = 200_000  # bytes
+_LOOKED_AT, _BEFORE = 200_000, 10_000  # bytes behind and before the first that is not ASCII
 # What a wrong code page makes of a text: letters of two alphabets in one word, or a sign between letters.
 _IMPOSSIBLE = regex.compile(
     r"\p{Latin}[\p{Cyrillic}\p{Greek}\p{Hebrew}\p{Arabic}\p{Thai}]|[\p{Cyrillic}\p{Greek}\p{Hebrew}\p{Arabic}\p{Thai}]\p{Latin}"
-    r"|\p{Cyrillic}\p{Greek}|\p{Greek}\p{Cyrillic}|(?<=\p{L})[¡-¶¸-¿×÷\p{Sm}\p{Sc}](?=\p{L})|[\x80-\x9f\ufffd]|\p{Cn}|\p{Co}"
+    r"|\p{Cyrillic}\p{Greek}|\p{Greek}\p{Cyrillic}|(?<=\p{L})[¡-¶¸-¿×÷\u2190-\u2bff](?=\p{L})|[\x80-\x9f\ufffd]|\p{Cn}|\p{Co}"
 )
 
 
@@ -39,6 +40,8 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
             except UnicodeDecodeError as error:
                 name = encoding.removesuffix("-sig").upper()
                 raise ValueError(f"is not the {name} it begins as (byte {error.start}); save it as UTF-8.") from error
+    if re.match(r"utf-?(?:16|32)", declared, re.IGNORECASE):  # whoever could read that could read the rest as well
+        declared = "utf-8"
     for encoding in filter(None, (declared, "utf-8")):
         try:
             return _text(data.decode(encoding)), ""
@@ -52,8 +55,11 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
 
 def _detected(data: bytes) -> str:
     """The likeliest encoding in which the bytes can be a text, "" for none."""
-    # The beginning may cut a character in two: only what decodes as a whole counts.
-    for found in chardet.detect_all(data[:_LOOKED_AT], encoding_era=EncodingEra.MODERN_WEB, ignore_threshold=True):
+    # The first bytes that are not ASCII, wherever they stand. They may cut a character in two: only what decodes as a
+    # whole counts.
+    begin = next((n for n, byte in enumerate(data) if byte > 127), 0)
+    looked_at = data[max(0, begin - _BEFORE) : begin + _LOOKED_AT]
+    for found in chardet.detect_all(looked_at, encoding_era=EncodingEra.MODERN_WEB, ignore_threshold=True):
         encoding = found["encoding"] or ""
         try:
             text = data.decode(encoding)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from index.article import Article
@@ -109,6 +110,11 @@ def make_reading(
     return Reading(article, tuple(told), tuple(unused))
 
 
+def is_date_column(name: str, columns: Mapping[str, str]) -> bool:
+    """Whether a table's column of this name may say when an article came out."""
+    return columns.get("published") == name or _FIELD_OF.get(_key(name), ("", 0))[0] == "published"
+
+
 def row_text(values: Mapping[str, Any], columns: Mapping[str, str]) -> str:
     """The text of a row, to the letter.
 
@@ -116,7 +122,7 @@ def row_text(values: Mapping[str, Any], columns: Mapping[str, str]) -> str:
         ValueError: it has none.
     """
     called, value = _sorted_out(values, columns)[0].get("text", ("text", None))
-    if value is None or value == "":
+    if value is None:
         raise ValueError("has no `text`; an article needs text. --map text=NAME says what it is called.")
     if not isinstance(value, str):
         raise ValueError(f"has {_kind(value)} as its `{called}`; give the text as one string.")
@@ -131,6 +137,8 @@ def published(value: object, called: str = "published") -> str:
     """
     if _is_nothing(value):
         return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | date):
+        raise ValueError(f"has {_kind(value)} as its `{called}`; write it as {FORM}.")
     text = " ".join(str(value).split())
     if not (day := iso_date(text)):
         raise ValueError(f"has a `{called}` of {text[:40]!r}, which is no whole date; write it as {FORM}.")
@@ -193,7 +201,9 @@ def _key(name: str) -> str:
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
-    return value is None or (isinstance(value, str | list | tuple) and not value)
+    if isinstance(value, bool):  # a switch of some program, and no text
+        return True
+    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, list) and not value)
 
 
 def _text(found: Mapping[str, tuple[str, Any]], field: str) -> str:
@@ -206,7 +216,7 @@ def _text(found: Mapping[str, tuple[str, Any]], field: str) -> str:
         if len(named) == len(parts):
             value = ", ".join(named)
     # Nothing nested is ever turned into text: a few lines of YAML anchors can stand for gigabytes.
-    if not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"has {_kind(value)} as its `{called}`; give plain text.")
     text = " ".join(str(value).split())
     if len(text) > MAX_FIELD:

@@ -78,7 +78,7 @@ def main_text(markup: str) -> str:
         markup, include_comments=False, include_tables=True, favor_recall=False, deduplicate=False, with_metadata=False
     )
     if not text or not text.strip():  # a page of a few lines has no main part: all of it is
-        text = trafilatura.html2txt(markup)
+        text = "\n".join(_parsed(markup).xpath("//body//text()[not(parent::script or parent::style)]"))
     if not text or not text.strip():
         raise ValueError("holds no article that could be found; save the article's text as .txt or .md.")
     return "\n\n".join(line for line in text.split("\n") if line.strip()) + "\n"

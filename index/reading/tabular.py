@@ -14,7 +14,7 @@ from typing import Any
 from index.reading.dates import of_column
 from index.reading.document import Document, Given, ReadProblem, Result
 from index.reading.encoding import decode
-from index.reading.fields import make_reading, row_text
+from index.reading.fields import is_date_column, make_reading, row_text
 from index.reading.layout import joined, tidy
 
 MAX_LINE = 64 * 2**20
@@ -61,7 +61,7 @@ def read_csv(document: Document, given: Given) -> Iterator[Result]:
             raise ValueError("is empty; its first row names the columns.")
         if len(set(columns)) < len(columns):
             raise ValueError(f"names a column twice in its first row: {', '.join(columns)[:200]}.")
-        dates = _dates(text, dialect)
+        dates = _dates(text, dialect, given)
         while (cells := next(table, None)) is not None:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -71,8 +71,12 @@ def read_csv(document: Document, given: Given) -> Iterator[Result]:
                     raise ValueError(f"has {len(cells)} cells, but the first row names {len(columns)} columns.")
                 values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
                 body = joined(tidy(row_text(values, given.columns)))
-                told = [f"undated: {cell} may be two days" for cell in values.values() if dates.get(cell) == ""]
-                values = {name: dates.get(cell, cell) for name, cell in values.items()}
+                told = []
+                for name in values.keys() & dates.keys():
+                    day = dates[name].get(values[name], values[name])
+                    if values[name] and not day:
+                        told.append(f"undated: {values[name]} may be two days")
+                    values[name] = day
                 yield make_reading(row, given, values, body, notes=(*notes, *told))
             except ValueError as error:
                 yield ReadProblem(row.origin, str(error))
@@ -93,12 +97,13 @@ def _dialect(text: str) -> type[csv.Dialect]:
     return Dialect
 
 
-def _dates(text: str, dialect: type[csv.Dialect]) -> dict[str, str]:
-    """The dates of the table whose order its columns tell: as they stand there → ISO, "" where that is not told."""
-    found: dict[str, str] = {}
+def _dates(text: str, dialect: type[csv.Dialect], given: Given) -> dict[str, dict[str, str]]:
+    """Of each column of dates: as they stand there → ISO, "" where the column does not tell day from month."""
+    found: dict[str, dict[str, str]] = {}
     with contextlib.suppress(csv.Error):  # told where the row is read
         for column in zip_longest(*csv.reader(io.StringIO(text, newline=""), dialect), fillvalue=""):
-            found |= of_column(column[1:])
+            if is_date_column(name := column[0].strip(), given.columns):
+                found[name] = of_column(cell.strip() for cell in column[1:])
     return found
 
 

@@ -23,7 +23,7 @@ _TOML = re.compile(r"\s*\+\+\+[ \t]*\n(?P<head>.*?)(?<=\n)\+\+\+[ \t]*(?:\n|$)",
 _TITLE_BLOCK = re.compile(
     r"%[ \t]*(?P<title>.*(?:\n[ \t]+.*)*)\n%[ \t]*(?P<author>.*(?:\n[ \t]+.*)*)\n(?:%[ \t]*(?P<date>.*)\n)?"
 )
-_NAMED_LINE = re.compile(r"[ \t]*[\"']?[\w-]+[\"']?[ \t]*:(?:[ \t]|$)")
+_NAMED_LINE = re.compile(r"[ \t]*[\"']?[\w-]+(?:[ .:][\w-]+){0,3}[\"']?[ \t]*(?::(?:[ \t]|$)|=[ \t]*[\"'\[{\d])")
 
 
 class _Strings(yaml.BaseLoader):
@@ -67,7 +67,8 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         return match.groupdict() | {"author": [name for name in authors if name]}, text[match.end() :].lstrip("\n")
     opened = re.match(r"\s*(?:---|\+\+\+)[ \t]*\n", text)
     if opened and _begins_with_a_field(text[opened.end() :]):
-        raise ValueError("has front matter that is never closed; end it with a line of three hyphens.")
+        fence = "pluses" if opened.group().strip().startswith("+") else "hyphens"
+        raise ValueError(f"has front matter that is never closed; end it with a line of three {fence}.")
     return {}, text
 
 

@@ -313,7 +313,7 @@ def test_a_migration_keeps_ids_and_texts_and_cuts_and_embeds_anew(
     before, copies, chunks = contents(filled), filled.copies("gwadar"), filled.ledger.count()[2]
     filled.close()
     steps: list[tuple[str, int, int]] = []
-    assert migrate(settings, lambda *step: steps.append(step)) == 4
+    assert migrate(settings, lambda *step: steps.append(step)).embedded == 4
     assert [step for step in steps if step[0] == "embed"][-1] == ("embed", 4, 4)
     new = open_with_other()
     assert contents(new) == before
@@ -331,13 +331,13 @@ def test_a_migration_to_the_same_embedder_does_nothing(
     filled: Index, settings: Settings, shared_embedder: Embedder, no_embedding: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index.upkeep.Embedder", lambda name: shared_embedder)
-    assert migrate(settings) == 0
+    assert migrate(settings).embedded == 0
     assert verify(filled).is_clean
 
 
 def test_an_empty_index_needs_no_migration(corpus: Index, settings: Settings, open_with_other: MakeIndex) -> None:
     corpus.close()
-    assert migrate(settings) == 0
+    assert migrate(settings).embedded == 0
     assert open_with_other().articles() == []
 
 
@@ -429,7 +429,7 @@ def test_a_migration_that_was_killed_goes_on_where_it_was(
     with make_index() as old:
         assert results(old) == found, "the old index no longer serves"
     open_with_other = request.getfixturevalue("open_with_other")
-    assert migrate(settings) == left
+    assert migrate(settings).embedded == left
     new = open_with_other()
     assert contents(new) == before
     new.catch_up()
@@ -455,7 +455,7 @@ def test_a_migration_that_was_given_up_leaves_no_file_behind(
     stopped("embed", 2)
     assert list(settings.home.glob("migration*"))
     monkeypatch.setattr("index.upkeep.Embedder", lambda name: shared_embedder)
-    assert migrate(settings) == 0
+    assert migrate(settings).embedded == 0
     assert not list(settings.home.glob("migration*"))
 
 

@@ -479,7 +479,7 @@ def test_compact_tells_what_was_freed(run: Run, write: Write, filled: Path) -> N
 
 
 def test_migrate_of_an_index_that_needs_none_says_so(run: Run, filled: Path) -> None:
-    assert run("index", "migrate", "--json").rows == [{"embedded": 0}]
+    assert run("index", "migrate", "--json").rows == [{"articles": 0, "embedded": 0}]
     assert "already" in run("index", "migrate").out
 
 
@@ -488,7 +488,7 @@ def test_migrate_embeds_again_what_another_embedder_made(run: Run, filled: Path,
         database.execute("UPDATE meta SET value = 'other-1' WHERE name = 'embedder'")
     assert "dateline index migrate" in run("index", "search", "harbour").message
     ran = run("index", "migrate", "--json")
-    assert (ran.code, ran.rows) == (0, [{"embedded": 2}])
+    assert (ran.code, ran.rows) == (0, [{"articles": 2, "embedded": 2}])
     assert run("index", "verify").code == 0
     assert run("index", "search", "--json", "harbour").rows[0]["hits"][0]["article"] == "gwadar"
     assert run("index", "sync", filled, "--json").rows[-1]["summary"]["unchanged"] == 2
