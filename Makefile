@@ -20,7 +20,7 @@ run: setup model ## set everything up and open the chat page on the starter corp
 test: $(VENV)/.dev model browser ## the whole suite: real embedder, Chroma, LLM and browser
 	@$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.dev ## the tests that start neither the LLM nor a browser
+test-fast: $(VENV)/.dev ## the quick tests: no LLM, no browser, no training, no killed processes
 	@$(BIN)/python -m pytest -q -m "not slow"
 
 check: $(VENV)/.dev ## ruff, mypy, the contract of the flow, deptry

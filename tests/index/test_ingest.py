@@ -317,6 +317,7 @@ with Index.open(load_settings()) as corpus:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "calls"),
     [("report", 5), ("insert", 6), ("delete", 3), ("vectors", 2), ("vectors", 4)],

@@ -409,6 +409,7 @@ def stopped(where: str, calls: int) -> None:
     assert child.returncode == -signal.SIGKILL, child.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "calls", "left"), [("embed", 0, 4), ("embed", 2, 2), ("publish", 3, 1), ("publish", 6, 0)]
 )

@@ -373,6 +373,7 @@ class Watching:
             stream.close()
 
 
+@pytest.mark.slow
 def test_watching_syncs_after_every_change_until_ctrl_c(run: Run, filled: Path, write: Write) -> None:
     with contextlib.closing(Watching(filled)) as watching:
         assert watching.until_summary()[-1]["summary"]["unchanged"] == 2
@@ -390,6 +391,7 @@ def test_watching_syncs_after_every_change_until_ctrl_c(run: Run, filled: Path, 
     assert "Stopped" in told
 
 
+@pytest.mark.slow
 def test_watching_goes_on_while_another_process_writes(
     run: Run, filled: Path, write: Write, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +409,7 @@ def test_watching_goes_on_while_another_process_writes(
     assert code == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["home", ".dateline"])
 def test_watching_a_folder_that_holds_the_index_itself_rests_between_changes(
     run: Run, write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -18,6 +18,8 @@ from evals.training.fit import Examples, export, fit, losses, resume, save
 from evals.training.qwen import ADAPTED, Qwen, load
 from rag.models import adapter
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY, WIDTH, INNER, LAYERS, HEADS, KV_HEADS = 48, 64, 96, 2, 4, 2
 EPSILON, BASE = 1e-5, 500.0
 SCALE, RANK = 2.0, 4
