@@ -21,6 +21,7 @@ MAX_PAGES = 5_000
 _EDGE_LINES = 3  # of a page, at the top and at the bottom, that may be running heads
 _REPEATED = 0.5  # of the pages that a running head stands on
 _FEWEST_PAGES = 2
+_TITLE_LINES = 5
 _FULL = 0.75  # of the usual width of a line: a shorter one ends its paragraph
 _SAVED_NAME = re.compile(
     r"(?:Microsoft Word - )?.*\.(?:docx?|odt|pdf|indd|html?|pages|qxd|tmp|rtf)$|untitled.*", re.IGNORECASE
@@ -53,7 +54,7 @@ def read_pdf(document: Document, given: Given) -> Iterator[Result]:
     }
     made = re.match(r"D:(\d{4})(\d{2})(\d{2})", info.get("CreationDate") or "")
     yield make_reading(
-        document, given, fields, _as_read(pages), name=Path(document.name).stem, lenient=True,
+        document, given, fields, _as_read(pages, title), name=Path(document.name).stem, lenient=True,
         made="-".join(made.groups()) if made else "",
     )  # fmt: skip
 
@@ -63,9 +64,18 @@ def _lines(page: Any) -> list[str]:
     return [" ".join(line.split()) for line in tidy(_BROKEN_WORD.sub("", text)).split("\n")]
 
 
-def _as_read(pages: Sequence[Sequence[str]]) -> str:
+def _with_title(pages: Sequence[Sequence[str]], title: str) -> list[Sequence[str]]:
+    """The pages, a headline that was set on several lines on one: where the lines together are the document's title."""
+    first = [line for line in pages[0] if line]
+    for count in range(2, _TITLE_LINES + 1):
+        if title and " ".join(first[:count]) == title:
+            return [[title, "", *first[count:]], *pages[1:]]
+    return list(pages)
+
+
+def _as_read(pages: Sequence[Sequence[str]], title: str) -> str:
     """The pages' lines as paragraphs: running heads gone, lines joined, words made whole."""
-    lines = [line for page in _without_running_heads(pages) for line in (*page, "")]
+    lines = [line for page in _with_title(_without_running_heads(pages), title) for line in (*page, "")]
     widths = [len(line) for line in lines if len(line) > 20]
     usual = median(widths) if widths else 0
     paragraphs: list[list[str]] = [[]]
