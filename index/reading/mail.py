@@ -13,7 +13,7 @@ from typing import Any
 
 from index.reading.document import Document, Given, Result
 from index.reading.encoding import decode
-from index.reading.fields import make_reading
+from index.reading.fields import head_of, make_reading
 from index.reading.html import main_text
 from index.reading.layout import joined, tidy
 
@@ -46,6 +46,8 @@ def _read(message: EmailMessage, document: Document, given: Given, name: str) ->
         return
     others = (part for part in parts if part.get_content_type() != "message/rfc822")
     attached = [str(part.get_filename() or part.get_content_type()) for part in others]
+    if "author" in head_of(text):  # a newsletter: its sender is the paper, and the byline tells who wrote it
+        fields["source"] = fields.pop("author")
     if attached:
         notes.append(f"passed over what is attached: {', '.join(attached[:10])}")
     yield make_reading(document, given, fields, text, notes=notes, name=name, lenient=True)
