@@ -619,9 +619,10 @@ def _safe(text: str) -> str:
 @click.option("--files", default=2_000, show_default=True, type=click.IntRange(1), help="How many broken files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def index_trials(kills: int, files: int, as_json: bool) -> None:
-    """Put an index through hard trials: kills, broken files, a full disk, a disk that can only be read.
+    """Put an index through hard trials: kills, broken files, a full disk, a read-only disk, a second reading.
 
-    Works in a folder of its own and takes about a quarter of an hour. The disks need an administrator's rights.
+    Works in a folder of its own and takes about twenty minutes. The disks need an administrator's rights, the second
+    reading the sets of DATELINE_BENCHMARKS.
     """
     with tempfile.TemporaryDirectory() as folder, console.Progress() as bars:
         found = trying.trials(kills, files, bars.show, Path(folder))
@@ -633,8 +634,8 @@ def index_trials(kills: int, files: int, as_json: bool) -> None:
             click.echo(f"{name}: {each}")
     killed, fuzzed = found["kills"], found["fuzz"]
     failed = killed.broken or not killed.undisturbed or fuzzed.lost
-    disks = [found["full_disk"], found["read_only"]]
-    sys.exit(1 if failed or any(each != "ok" and not each.startswith("not tried") for each in disks) else 0)
+    others = [found["full_disk"], found["read_only"], found["again"]]
+    sys.exit(1 if failed or not all(each.startswith(("ok", "not tried")) for each in others) else 0)
 
 
 command.add_command(train)

@@ -22,6 +22,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from evals.benchmark_sets import benchmarks_folder
+from index.errors import GoldError
 from index.reading import Reader, Reading, ReadProblem
 from index.search import Index
 from index.settings import Settings, load_settings
@@ -187,6 +189,23 @@ def read_only_trial(folder: Path) -> str:
     refused = (folder / "refused.txt").read_text()
     found = json.loads((folder / "found.txt").read_text())["hits"]
     return "ok" if found and "can only be read" in refused else f"found {len(found)}, refused with {refused[-200:]!r}"
+
+
+def again_trial(folder: Path) -> str:
+    """Add the news of 2025 twice: how long it took when nothing had changed; "not tried: …" without the set."""
+    try:
+        news = benchmarks_folder(os.environ, ["news-2025"]) / "news-2025" / "articles.jsonl"
+    except GoldError as error:
+        return f"not tried: {error}"
+    home = folder / "home"
+    seconds = []
+    for _ in range(4):
+        began = time.monotonic()
+        if _run(["index", "add", str(news)], home, None) != 0:
+            return "it could not be added"
+        seconds.append(time.monotonic() - began)
+    first, *again = seconds
+    return f"ok: {sorted(again)[1]:.1f} s with the start of the program (median of 3), {first:.0f} s at first"
 
 
 def _run(arguments: list[str], home: Path, seconds: float | None) -> str | int:
@@ -369,6 +388,7 @@ def trials(kills: int, files: int, progress: Progress, workplace: Path) -> dict[
         ("fuzz", lambda folder: fuzz_trial(folder, files, progress=progress)),
         ("full_disk", full_disk_trial),
         ("read_only", read_only_trial),
+        ("again", again_trial),
     ):
         folder = workplace / name
         folder.mkdir()

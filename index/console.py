@@ -10,7 +10,7 @@ from typing import Any, Self
 import click
 from tqdm import tqdm
 
-_NOTED = 40  # characters of a note beside a bar
+_NOTED = 48  # characters of a note beside a bar
 _LINE_SECONDS = 10  # between two lines in a log
 _IN_BYTES = frozenset({"articles", "indexing", "join", "verify"})
 
@@ -48,7 +48,7 @@ class Progress:
         """What is at hand in a step, beside its bar: the file that is read, how many articles are done."""
         with self._lock:
             if (bar := self._steps.get(step)) is not None:
-                bar.set_postfix_str(safe(text)[-_NOTED:], refresh=False)
+                bar.set_postfix_str(safe(text)[:_NOTED], refresh=False)
 
     def done(self, step: str) -> tuple[int, int]:
         """How much of a step is done, of how much; 0 of 0 for one that has not begun."""

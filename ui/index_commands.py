@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from ui.shared import ASKED_HELP, opened_index, print_json, with_filters
 _COLOURS = {"failed": "red", "passed over": "yellow", "removed": "yellow"}
 _TOLD_APART = ("added", "replaced", "renamed", "removed", "failed")  # by a line each
 _MOST_NAMED = 8
-_AS_GIVEN = ("title", "source", "author", "published")
+_AS_GIVEN = {"title": "title", "source": "source", "author": "author", "published": "date of publication"}
 
 
 @click.group()
@@ -48,8 +49,8 @@ def _reading_options(command: Any) -> Any:
             help="How a table or JSONL calls a field: --map text=Body --map published=Datum.",
         ),
         *(
-            click.option(f"--{name}", name, default="", metavar="TEXT", help=f"The {name} of files that don't say.")
-            for name in _AS_GIVEN
+            click.option(f"--{name}", name, default="", metavar="TEXT", help=f"The {said} of files that don't say.")
+            for name, said in _AS_GIVEN.items()
         ),
     ):  # fmt: skip
         command = option(command)
@@ -354,6 +355,7 @@ class _Teller:
         self.failed = 0
         self._at = ""
         self._done = 0
+        self._began = time.monotonic()
         self.callbacks = {"report": self.report, "progress": bars.show, "at": self.at}
 
     def at(self, file: str) -> None:
@@ -392,7 +394,8 @@ class _Teller:
         return self.failed
 
     def _note(self) -> None:
-        self._bars.note("articles", f"{self._done} articles, {self._at}")
+        rate = self._done / max(time.monotonic() - self._began, 0.1)
+        self._bars.note("articles", f"{self._done} articles, {rate:.0f}/s, {self._at}")
 
     def _sum_up(self, summary: Any) -> None:
         from index.ingest import OUTCOMES
