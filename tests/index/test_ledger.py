@@ -14,7 +14,7 @@ import pytest
 
 from index.embedding import Embedded
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError, UnknownArticle
-from index.ledger import MIN_FREE_BYTES, Differences, Ledger
+from index.ledger import MIN_FREE_BYTES, Differences, Ledger, ReadFile
 
 Made = Callable[..., Embedded]
 FINGERPRINT = "made-up"
@@ -387,7 +387,7 @@ def test_articles_of_another_embedder_take_the_place_of_all(ledger: Ledger, path
 
 def test_an_adoption_that_fails_half_way_leaves_everything_as_it_was(ledger: Ledger, path: Path, made: Made) -> None:
     ledger.publish([made("a", "Lions were seen."), made("b", "Tigers were seen.")])
-    ledger.note_files({"/a.txt": "digest"})
+    ledger.note_files({"/a.txt": ReadFile("digest", ("a",))})
     fingerprint, generation, keys = ledger.fingerprint(), ledger.generation(), ledger.chunk_keys()
 
     def batches() -> Iterator[list[Embedded]]:
@@ -399,7 +399,7 @@ def test_an_adoption_that_fails_half_way_leaves_everything_as_it_was(ledger: Led
     assert (ledger.fingerprint(), ledger.generation(), ledger.chunk_keys()) == (fingerprint, generation, keys)
     assert set(ledger.known()) == {"a", "b"}
     assert set(ledger.match_articles(["tigers"], 5)) == {ledger.key("b")}
-    assert ledger.files() == {"/a.txt": "digest"}
+    assert ledger.files() == {"/a.txt": ReadFile("digest", ("a",))}
     assert ledger.differences() == Differences(0, 0, "")
     ledger.publish([made("d", "Owls were seen.")])
     assert ledger.fingerprint() == fingerprint
@@ -407,8 +407,9 @@ def test_an_adoption_that_fails_half_way_leaves_everything_as_it_was(ledger: Led
 
 def test_files_that_were_read_are_known_until_an_article_of_them_is_deleted(ledger: Ledger, made: Made) -> None:
     ledger.publish([made("a", "Lions were seen."), made("b", "Tigers were seen.")])
-    ledger.note_files({"/a.txt": "one", "/b.txt": "two"})
-    ledger.note_files({"/a.txt": "three"})
-    assert ledger.files() == {"/a.txt": "three", "/b.txt": "two"}
+    one, two, three = ReadFile("one", ("a",)), ReadFile("two", ("b",)), ReadFile("three", ("a",))
+    ledger.note_files({"/a.txt": one, "/b.txt": two})
+    ledger.note_files({"/a.txt": three})
+    assert ledger.files() == {"/a.txt": three, "/b.txt": two}
     ledger.remove(["a"])
-    assert ledger.files() == {"/b.txt": "two"}
+    assert ledger.files() == {"/b.txt": two}
