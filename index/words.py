@@ -25,9 +25,9 @@ STOP_WORDS = frozenset(
     "which while who whom whose why will with would you your s t d ll m re ve".split()
 )
 
-_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*")
-# A word with what may stand within it: hyphens of all kinds, apostrophes, the spaces that group the digits of a number.
 _PART = r"[\p{L}\p{M}\p{N}]+(?:[.,]\p{Nd}+)*"
+_WORD = regex.compile(_PART)
+# A word with what may stand within it: hyphens of all kinds, apostrophes, the spaces that group the digits of a number.
 _TOKEN = regex.compile(rf"{_PART}(?:(?:[-‐‑'’ʼ\u200c\u200d]|(?<=\p{{Nd}})[\u00a0\u202f\u2009](?=\p{{Nd}})){_PART})*")
 _PLAIN = regex.compile(r"[a-z]+")
 _ASCII = regex.compile(r"[a-z0-9]+(?:[.,]\d+)*(?:[-'][a-z0-9]+(?:[.,]\d+)*)*")  # the same, and faster
@@ -42,8 +42,8 @@ _SPACELESS = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}][\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}"
     r"\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{M}]*"
 )
-# Marks that are part of a letter in these scripts, and not an accent on it.
-_MARKED = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{Mn}+")
+# An accent, in the scripts whose letters are read without it as well; in others a mark is a vowel, or another letter.
+_ACCENT = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{Mn}+")
 _FRACTION = regex.compile(r"(?<=\p{Nd})[¼-¾⅐-⅞]")
 _OTHER_DIGIT = regex.compile(r"[\p{Nd}--0-9]", regex.VERSION1)
 _WITHOUT_PARTS = str.maketrans(
@@ -65,7 +65,7 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = _FRACTION.sub(r" \g<0>", text)
-    plain = _MARKED.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    plain = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
     plain = unicodedata.normalize("NFC", plain.casefold()).translate(_WITHOUT_PARTS)
     return _OTHER_DIGIT.sub(lambda match: str(unicodedata.digit(match.group())), plain)
 
