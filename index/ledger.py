@@ -31,6 +31,7 @@ from index.embedding import Embedded, Vectors
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError, UnknownArticle
 from index.filters import Filters, as_filtered
 from index.lexical import Entry, parts
+from index.tables import ARTICLES, BANDS, CHUNK, CHUNKS, FIELDS, FILES, META, METADATA, SENTENCES
 from index.words import VERSION as WORDS_VERSION
 from index.words import words
 
@@ -39,64 +40,6 @@ MIN_FREE_BYTES = 200 * 2**20
 _MOST_COMPARED = 1_000  # articles that share a band with a new one
 
 Progress = Callable[[int, int], None]
-
-_metadata = sa.MetaData()
-_meta = sa.Table("meta", _metadata, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-_articles = sa.Table(
-    "articles",
-    _metadata,
-    sa.Column("key", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("digest", sa.Text, nullable=False),
-    *(sa.Column(n, sa.Text, nullable=False) for n in ("title", "source", "author", "published", "url", "note")),
-    sa.Column("origin", sa.Text, nullable=False, index=True),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False, server_default="", index=True),  # the title as `name_of` folds it
-    sa.Column("signature", sa.LargeBinary),  # index.copies
-    sa.Column("copies", sa.Integer, index=True),  # the same number for all copies of one article
-    sqlite_autoincrement=True,
-)
-
-
-def _of_article() -> sa.Column[int]:
-    return sa.Column("article", sa.ForeignKey("articles.key", ondelete="CASCADE"), index=True, nullable=False)
-
-
-_sentences = sa.Table(
-    "sentences",
-    _metadata,
-    _of_article(),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("start", sa.Integer, nullable=False),
-    sa.Column("end", sa.Integer, nullable=False),
-    sa.Column("vector", sa.LargeBinary, nullable=False),  # float16, unit length
-    sa.PrimaryKeyConstraint("article", "position"),
-)
-_chunks = sa.Table(
-    "chunks",
-    _metadata,
-    sa.Column("key", sa.Integer, primary_key=True),
-    _of_article(),
-    *(sa.Column(n, sa.Integer, nullable=False) for n in ("start", "end", "first", "last")),
-    sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, unit length
-    sqlite_autoincrement=True,
-)
-_bands = sa.Table(
-    "bands",  # of the signatures: what copies mostly share
-    _metadata,
-    _of_article(),
-    sa.Column("band", sa.Integer, nullable=False, index=True),
-    sa.PrimaryKeyConstraint("article", "band"),
-)
-_files = sa.Table(
-    "files",  # that were read without a failure: to the byte the same, they need not be read again
-    _metadata,
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("ids", sa.Text, nullable=False),  # of its articles, as JSON
-)
-_CHUNK = tuple(_chunks.c[name] for name in ("key", "article", "start", "end", "first", "last"))
-_FIELDS = ("id", "title", "text", "source", "author", "published", "url", "note", "origin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +172,8 @@ class Ledger:
         """
         self.check_space()
         with self._engine.begin() as connection:
-            connection.execute(_articles.delete())
-            connection.execute(_files.delete())
+            connection.execute(ARTICLES.delete())
+            connection.execute(FILES.delete())
             lexical.drop(connection)
             lexical.create(connection)
             for batch in batches:
@@ -293,19 +236,19 @@ class Ledger:
         """Note that unchanged articles are now read from elsewhere: article id → origin."""
         with self._engine.begin() as connection:
             for article_id, origin in origins.items():
-                connection.execute(_articles.update().where(_articles.c.id == article_id).values(origin=origin))
+                connection.execute(ARTICLES.update().where(ARTICLES.c.id == article_id).values(origin=origin))
 
     def note_files(self, files: Mapping[str, ReadFile]) -> None:
         """Note which files were read whole, by their paths."""
         with self._engine.begin() as connection:
             for path, file in files.items():
                 values = {"path": path, "digest": file.digest, "ids": json.dumps(file.ids)}
-                connection.execute(_files.insert().prefix_with("OR REPLACE").values(values))
+                connection.execute(FILES.insert().prefix_with("OR REPLACE").values(values))
 
     def files(self) -> dict[str, ReadFile]:
         """The files that were read whole, by their paths."""
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_files))
+            rows = connection.execute(sa.select(FILES))
             return {row.path: ReadFile(row.digest, tuple(json.loads(row.ids))) for row in rows}
 
     def check_space(self) -> None:
@@ -345,13 +288,13 @@ class Ledger:
     def known(self) -> dict[str, tuple[str, str]]:
         """Article id → (digest, origin)."""
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_articles.c.id, _articles.c.digest, _articles.c.origin))
+            rows = connection.execute(sa.select(ARTICLES.c.id, ARTICLES.c.digest, ARTICLES.c.origin))
             return {row.id: (row.digest, row.origin) for row in rows}
 
     def article(self, article_id: str) -> Article:
         """Raise `UnknownArticle` when it is not (or no longer) here."""
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_articles).where(_articles.c.id == article_id)).one_or_none()
+            row = connection.execute(sa.select(ARTICLES).where(ARTICLES.c.id == article_id)).one_or_none()
         if row is None:
             raise UnknownArticle(f"No article has the id {article_id!r}; it may have been removed since.")
         return _to_article(row)
@@ -359,7 +302,7 @@ class Ledger:
     def key(self, article_id: str) -> int:
         """The key of an article. Raises `UnknownArticle`."""
         with self._engine.connect() as connection:
-            key = connection.scalar(sa.select(_articles.c.key).where(_articles.c.id == article_id))
+            key = connection.scalar(sa.select(ARTICLES.c.key).where(ARTICLES.c.id == article_id))
         if key is None:
             raise UnknownArticle(f"No article has the id {article_id!r}. `dateline index list` shows the ids.")
         return int(key)
@@ -367,17 +310,17 @@ class Ledger:
     def copies(self, articles: Iterable[int]) -> dict[int, int]:
         """Article key → the number that it shares with its copies, of those of the keys that have copies."""
         found: dict[int, int] = {}
-        shared = sa.select(_articles.c.copies).group_by(_articles.c.copies).having(sa.func.count() > 1)
-        query = sa.select(_articles.c.key, _articles.c.copies).where(_articles.c.copies.in_(shared))
+        shared = sa.select(ARTICLES.c.copies).group_by(ARTICLES.c.copies).having(sa.func.count() > 1)
+        query = sa.select(ARTICLES.c.key, ARTICLES.c.copies).where(ARTICLES.c.copies.in_(shared))
         with self._engine.connect() as connection:
             for part in parts(sorted(articles)):
-                found |= {row.key: row.copies for row in connection.execute(query.where(_articles.c.key.in_(part)))}
+                found |= {row.key: row.copies for row in connection.execute(query.where(ARTICLES.c.key.in_(part)))}
         return found
 
     def ids_of_copies(self, group: int) -> list[str]:
         """The ids of all articles that are copies of each other, the first published first, the undated last."""
-        order = (_articles.c.published == "", _articles.c.published, _articles.c.key)
-        query = sa.select(_articles.c.id).where(_articles.c.copies == group).order_by(*order)
+        order = (ARTICLES.c.published == "", ARTICLES.c.published, ARTICLES.c.key)
+        query = sa.select(ARTICLES.c.id).where(ARTICLES.c.copies == group).order_by(*order)
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
 
@@ -397,8 +340,8 @@ class Ledger:
         """What the lexical index lacks or has too much, row by row."""
         with self._engine.connect() as connection:
             present = {table: lexical.rows(connection, table) for table in lexical.TABLES}
-            articles = set(connection.scalars(sa.select(_articles.c.key)))
-            chunks = set(connection.scalars(sa.select(_chunks.c.key)))
+            articles = set(connection.scalars(sa.select(ARTICLES.c.key)))
+            chunks = set(connection.scalars(sa.select(CHUNKS.c.key)))
             integrity = connection.execute(sa.text("PRAGMA quick_check")).scalar()
             trouble = "" if integrity == "ok" else str(integrity)
         if not trouble and not self.read_only:
@@ -415,19 +358,19 @@ class Ledger:
         found: dict[int, Article] = {}
         with self._engine.connect() as connection:
             for part in parts(list(keys)):
-                rows = connection.execute(sa.select(_articles).where(_articles.c.key.in_(part)))
+                rows = connection.execute(sa.select(ARTICLES).where(ARTICLES.c.key.in_(part)))
                 found |= {row.key: _to_article(row) for row in rows}
         return found
 
     def list_articles(self, filters: Filters | None = None) -> list[ArticleRow]:
         """All articles, or those that the filters allow, the newest first, the undated last."""
-        count = sa.func.count(_sentences.c.position).label("sentences")
-        columns = [_articles.c[n] for n in ("id", "title", "source", "author", "published", "url", "origin")]
-        query = sa.select(*columns, count).outerjoin(_sentences).group_by(_articles.c.key)
+        count = sa.func.count(SENTENCES.c.position).label("sentences")
+        columns = [ARTICLES.c[n] for n in ("id", "title", "source", "author", "published", "url", "origin")]
+        query = sa.select(*columns, count).outerjoin(SENTENCES).group_by(ARTICLES.c.key)
         if filters:
             query = query.where(*_conditions(filters))
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(_articles.c.published.desc(), _articles.c.id))
+            rows = connection.execute(query.order_by(ARTICLES.c.published.desc(), ARTICLES.c.id))
             return [ArticleRow(**row._mapping) for row in rows]
 
     def count(self) -> tuple[int, int, int]:
@@ -435,15 +378,15 @@ class Ledger:
         with self._engine.connect() as connection:
             articles, sentences, chunks = (
                 connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-                for table in (_articles, _sentences, _chunks)
+                for table in (ARTICLES, SENTENCES, CHUNKS)
             )
         return articles, sentences, chunks
 
     def chunk_keys(self, filters: Filters | None = None) -> set[int]:
         """The keys of all chunks, or of those whose articles fit the filters."""
-        query = sa.select(_chunks.c.key)
+        query = sa.select(CHUNKS.c.key)
         if filters:
-            query = query.join(_articles).where(*_conditions(filters))
+            query = query.join(ARTICLES).where(*_conditions(filters))
         with self._engine.connect() as connection:
             return set(connection.scalars(query))
 
@@ -452,7 +395,7 @@ class Ledger:
         found: dict[int, StoredChunk] = {}
         with self._engine.connect() as connection:
             for part in parts(keys):
-                rows = connection.execute(sa.select(*_CHUNK).where(_chunks.c.key.in_(part)))
+                rows = connection.execute(sa.select(*CHUNK).where(CHUNKS.c.key.in_(part)))
                 found |= {row.key: _to_chunk(row) for row in rows}
         return found
 
@@ -461,13 +404,13 @@ class Ledger:
         found: list[tuple[int, bytes]] = []
         with self._engine.connect() as connection:
             for part in parts(keys):
-                rows = connection.execute(sa.select(_chunks.c.key, _chunks.c.vector).where(_chunks.c.key.in_(part)))
+                rows = connection.execute(sa.select(CHUNKS.c.key, CHUNKS.c.vector).where(CHUNKS.c.key.in_(part)))
                 found += [(row.key, row.vector) for row in rows]
         return [key for key, _ in found], _to_matrix([vector for _, vector in found], np.float32)
 
     def sentences(self, article_key: int) -> StoredSentences:
         """All sentences of an article, in order."""
-        query = sa.select(_sentences).where(_sentences.c.article == article_key).order_by(_sentences.c.position)
+        query = sa.select(SENTENCES).where(SENTENCES.c.article == article_key).order_by(SENTENCES.c.position)
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         spans = tuple(Span(row.start, row.end) for row in rows)
@@ -475,13 +418,13 @@ class Ledger:
 
     def match_chunks(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
         """Keys of chunks with any of the words, best first, with their BM25 score (higher is better)."""
-        fitting = sa.select(_chunks.c.key).join(_articles).where(*_conditions(filters)) if filters else None
+        fitting = sa.select(CHUNKS.c.key).join(ARTICLES).where(*_conditions(filters)) if filters else None
         with self._engine.connect() as connection:
             return lexical.match(connection, "lexical", terms, limit, fitting)
 
     def match_articles(self, terms: Sequence[str], limit: int, filters: Filters | None = None) -> dict[int, float]:
         """Keys of articles with any of the words anywhere, best first, with their BM25 score (higher is better)."""
-        fitting = sa.select(_articles.c.key).where(*_conditions(filters)) if filters else None
+        fitting = sa.select(ARTICLES.c.key).where(*_conditions(filters)) if filters else None
         with self._engine.connect() as connection:
             return lexical.match(connection, "whole", terms, limit, fitting)
 
@@ -497,28 +440,28 @@ class Ledger:
                 _to_chunk(row)
                 for part in parts(sorted(articles))
                 for row in connection.execute(
-                    sa.select(*_CHUNK).where(_chunks.c.article.in_(part)).order_by(_chunks.c.key)
+                    sa.select(*CHUNK).where(CHUNKS.c.article.in_(part)).order_by(CHUNKS.c.key)
                 )
             ]
 
     def published(self, articles: Iterable[int]) -> dict[int, str]:
         """Article key → date of publication, "" where unknown."""
-        query = sa.select(_articles.c.key, _articles.c.published)
+        query = sa.select(ARTICLES.c.key, ARTICLES.c.published)
         found: dict[int, str] = {}
         with self._engine.connect() as connection:
             for part in parts(sorted(articles)):
-                found |= {row.key: row.published for row in connection.execute(query.where(_articles.c.key.in_(part)))}
+                found |= {row.key: row.published for row in connection.execute(query.where(ARTICLES.c.key.in_(part)))}
         return found
 
     def named(self, names: Iterable[str], filters: Filters | None = None) -> dict[str, list[int]]:
         """Name → keys of the articles whose title it is; names as `name_of` makes them."""
         found: dict[str, list[int]] = {}
-        query = sa.select(_articles.c.key, _articles.c.name).order_by(_articles.c.key)
+        query = sa.select(ARTICLES.c.key, ARTICLES.c.name).order_by(ARTICLES.c.key)
         if filters:
             query = query.where(*_conditions(filters))
         with self._engine.connect() as connection:
             for part in parts(sorted(set(names) - {""})):
-                for row in connection.execute(query.where(_articles.c.name.in_(part))):
+                for row in connection.execute(query.where(ARTICLES.c.name.in_(part))):
                     found.setdefault(row.name, []).append(row.key)
         return found
 
@@ -526,12 +469,12 @@ class Ledger:
         """Chunk key → the cosine of its best sentence to a unit vector of shape (d,)."""
         rows: list[tuple[int, bytes]] = []
         inside = sa.and_(
-            _sentences.c.article == _chunks.c.article, _sentences.c.position.between(_chunks.c.first, _chunks.c.last)
+            SENTENCES.c.article == CHUNKS.c.article, SENTENCES.c.position.between(CHUNKS.c.first, CHUNKS.c.last)
         )
-        query = sa.select(_chunks.c.key, _sentences.c.vector).join(_sentences, inside)
+        query = sa.select(CHUNKS.c.key, SENTENCES.c.vector).join(SENTENCES, inside)
         with self._engine.connect() as connection:
             for part in parts(chunks):
-                rows += [(row.key, row.vector) for row in connection.execute(query.where(_chunks.c.key.in_(part)))]
+                rows += [(row.key, row.vector) for row in connection.execute(query.where(CHUNKS.c.key.in_(part)))]
         best: dict[int, float] = {}
         if rows:
             cosines = _to_matrix([row[1] for row in rows], np.float16) @ vector
@@ -546,7 +489,7 @@ class Ledger:
             # Said, because sqlite3 itself begins a transaction before rows are changed, but not before tables are.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             _upgrade(connection)
-            _metadata.create_all(connection)
+            METADATA.create_all(connection)
             lexical.create(connection)
             for name, value in (
                 ("schema", str(SCHEMA_VERSION)),
@@ -589,7 +532,7 @@ class Ledger:
         if gone:
             lexical.merge(connection)
         connection.execute(sa.text("UPDATE meta SET value = value + 1 WHERE name = 'generation'"))
-        connection.execute(_meta.update().where(_meta.c.name == "embedder").values(value=self._fingerprint))
+        connection.execute(META.update().where(META.c.name == "embedder").values(value=self._fingerprint))
 
     def _truncate_log(self, gone: bool) -> None:
         """Empty the write-ahead log after a deletion, so that deleted text does not stay in it."""
@@ -599,13 +542,13 @@ class Ledger:
 
 
 def _read_meta(connection: sa.Connection) -> dict[str, str]:
-    return {row.name: row.value for row in connection.execute(sa.select(_meta))}
+    return {row.name: row.value for row in connection.execute(sa.select(META))}
 
 
 def _keys(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in parts(ids):
-        rows = connection.execute(sa.select(_articles.c.id, _articles.c.key).where(_articles.c.id.in_(part)))
+        rows = connection.execute(sa.select(ARTICLES.c.id, ARTICLES.c.key).where(ARTICLES.c.id.in_(part)))
         found |= {row.id: row.key for row in rows}
     return found
 
@@ -618,10 +561,10 @@ def _delete(connection: sa.Connection, ids: Sequence[str]) -> bool:
         whole, chunks = _entries(connection, key)
         lexical.delete(connection, "lexical", chunks)
         lexical.delete(connection, "whole", [whole])
-        row = connection.execute(sa.select(_articles.c.copies, _articles.c.origin).where(_articles.c.key == key)).one()
+        row = connection.execute(sa.select(ARTICLES.c.copies, ARTICLES.c.origin).where(ARTICLES.c.key == key)).one()
         groups.add(row.copies)
-        connection.execute(_files.delete().where(_files.c.path == file_of(row.origin)))
-        connection.execute(_articles.delete().where(_articles.c.key == key))
+        connection.execute(FILES.delete().where(FILES.c.path == file_of(row.origin)))
+        connection.execute(ARTICLES.delete().where(ARTICLES.c.key == key))
     for group in groups:
         _regroup(connection, group)
     return bool(keys)
@@ -629,10 +572,8 @@ def _delete(connection: sa.Connection, ids: Sequence[str]) -> bool:
 
 def _entries(connection: sa.Connection, key: int) -> tuple[Entry, list[Entry]]:
     """What the lexical index holds of an article: one entry of the whole, one of each chunk."""
-    title, text = connection.execute(sa.select(_articles.c.title, _articles.c.text).where(_articles.c.key == key)).one()
-    places = connection.execute(
-        sa.select(_chunks.c.key, _chunks.c.start, _chunks.c.end).where(_chunks.c.article == key)
-    )
+    title, text = connection.execute(sa.select(ARTICLES.c.title, ARTICLES.c.text).where(ARTICLES.c.key == key)).one()
+    places = connection.execute(sa.select(CHUNKS.c.key, CHUNKS.c.start, CHUNKS.c.end).where(CHUNKS.c.article == key))
     return Entry(key, title, text), [Entry(chunk.key, title, text[chunk.start : chunk.end]) for chunk in places]
 
 
@@ -640,43 +581,43 @@ def _rewrite_projections(connection: sa.Connection, progress: Progress = lambda 
     """The lexical index and the groups of copies anew, from the texts."""
     lexical.drop(connection)
     lexical.create(connection)
-    connection.execute(_bands.delete())
-    connection.execute(_articles.update().values(signature=None, copies=None))
-    keys = list(connection.scalars(sa.select(_articles.c.key).order_by(_articles.c.key)))
+    connection.execute(BANDS.delete())
+    connection.execute(ARTICLES.update().values(signature=None, copies=None))
+    keys = list(connection.scalars(sa.select(ARTICLES.c.key).order_by(ARTICLES.c.key)))
     for done, key in enumerate(keys, start=1):
         whole, chunks = _entries(connection, key)
         lexical.insert(connection, "whole", [whole])
         lexical.insert(connection, "lexical", chunks)
         _group(connection, key, copies.signature(whole.body))
         progress(done, len(keys))
-    connection.execute(_meta.update().where(_meta.c.name == "words").values(value=str(WORDS_VERSION)))
+    connection.execute(META.update().where(META.c.name == "words").values(value=str(WORDS_VERSION)))
 
 
 def _group(connection: sa.Connection, key: int, signature: copies.Signature) -> None:
     """Put an article among its copies."""
     bands = sorted(set(copies.bands(signature)))
-    near = sa.select(_bands.c.article).where(_bands.c.band.in_(bands), _bands.c.article != key)
+    near = sa.select(BANDS.c.article).where(BANDS.c.band.in_(bands), BANDS.c.article != key)
     rows = connection.execute(
-        sa.select(_articles.c.copies, _articles.c.signature).where(_articles.c.key.in_(near)).limit(_MOST_COMPARED)
+        sa.select(ARTICLES.c.copies, ARTICLES.c.signature).where(ARTICLES.c.key.in_(near)).limit(_MOST_COMPARED)
     ).all()
     groups = {row.copies for row in rows if copies.are_copies(signature, np.frombuffer(row.signature, np.uint32))}
     group = min(groups, default=key)
     connection.execute(
-        _articles.update().where(_articles.c.key == key).values(signature=signature.tobytes(), copies=group)
+        ARTICLES.update().where(ARTICLES.c.key == key).values(signature=signature.tobytes(), copies=group)
     )
     if len(groups) > 1:  # it is a copy of both
-        connection.execute(_articles.update().where(_articles.c.copies.in_(groups)).values(copies=group))
-    connection.execute(_bands.insert().prefix_with("OR IGNORE"), [{"article": key, "band": band} for band in bands])
+        connection.execute(ARTICLES.update().where(ARTICLES.c.copies.in_(groups)).values(copies=group))
+    connection.execute(BANDS.insert().prefix_with("OR IGNORE"), [{"article": key, "band": band} for band in bands])
 
 
 def _regroup(connection: sa.Connection, group: int) -> None:
     """Group anew what is left of a group: what was removed may have been all that its copies had in common."""
     rows = connection.execute(
-        sa.select(_articles.c.key, _articles.c.signature).where(_articles.c.copies == group).order_by(_articles.c.key)
+        sa.select(ARTICLES.c.key, ARTICLES.c.signature).where(ARTICLES.c.copies == group).order_by(ARTICLES.c.key)
     ).all()
     if len(rows) > _MOST_COMPARED:
         return
-    connection.execute(_articles.update().where(_articles.c.copies == group).values(copies=_articles.c.key))
+    connection.execute(ARTICLES.update().where(ARTICLES.c.copies == group).values(copies=ARTICLES.c.key))
     for row in rows:
         _group(connection, row.key, np.frombuffer(row.signature, np.uint32))
 
@@ -699,18 +640,18 @@ def _add_functions(connection: sqlite3.Connection, _: Any) -> None:
 
 def _insert(connection: sa.Connection, embedded: Embedded) -> None:
     article = embedded.pieces.article
-    values = {name: getattr(article, name) for name in (*_FIELDS, "digest")} | {"name": name_of(article.title)}
-    key = connection.execute(_articles.insert().values(values)).inserted_primary_key[0]  # type: ignore[index]
+    values = {name: getattr(article, name) for name in (*FIELDS, "digest")} | {"name": name_of(article.title)}
+    key = connection.execute(ARTICLES.insert().values(values)).inserted_primary_key[0]  # type: ignore[index]
     sentences = zip(embedded.pieces.sentences, embedded.sentences.astype(np.float16), strict=True)
     connection.execute(
-        _sentences.insert(),
+        SENTENCES.insert(),
         [
             {"article": key, "position": n, "start": span.start, "end": span.end, "vector": vector.tobytes()}
             for n, (span, vector) in enumerate(sentences)
         ],
     )
     connection.execute(
-        _chunks.insert(),
+        CHUNKS.insert(),
         [
             {"article": key, "start": chunk.start, "end": chunk.end, "first": chunk.first, "last": chunk.last,
              "vector": vector.astype(np.float32).tobytes()}
@@ -748,18 +689,18 @@ def _upgrade(connection: sa.Connection) -> None:
     connection.execute(sa.text("ALTER TABLE articles ADD COLUMN signature BLOB"))
     connection.execute(sa.text("ALTER TABLE articles ADD COLUMN copies INTEGER"))
     connection.execute(sa.text("CREATE INDEX IF NOT EXISTS ix_articles_copies ON articles (copies)"))
-    _metadata.create_all(connection)
-    for key, title in connection.execute(sa.select(_articles.c.key, _articles.c.title)).all():
-        connection.execute(_articles.update().where(_articles.c.key == key).values(name=name_of(title)))
+    METADATA.create_all(connection)
+    for key, title in connection.execute(sa.select(ARTICLES.c.key, ARTICLES.c.title)).all():
+        connection.execute(ARTICLES.update().where(ARTICLES.c.key == key).values(name=name_of(title)))
     _rewrite_projections(connection)
     connection.execute(
         sa.text("INSERT OR REPLACE INTO meta (name, value) VALUES ('words', :v)"), {"v": str(WORDS_VERSION)}
     )
-    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value=str(SCHEMA_VERSION)))
+    connection.execute(META.update().where(META.c.name == "schema").values(value=str(SCHEMA_VERSION)))
 
 
 def _to_article(row: sa.Row[Any]) -> Article:
-    return Article(**{name: getattr(row, name) for name in _FIELDS})
+    return Article(**{name: getattr(row, name) for name in FIELDS})
 
 
 def _to_matrix(blobs: Sequence[bytes], kind: type[np.floating[Any]]) -> Vectors:
@@ -786,16 +727,16 @@ def _engine(path: Path | None, read_only: bool) -> sa.Engine:
 
 
 def _conditions(filters: Filters) -> Iterator[sa.ColumnElement[bool]]:
-    for column, values in ((_articles.c.source, filters.sources), (_articles.c.author, filters.authors)):
+    for column, values in ((ARTICLES.c.source, filters.sources), (ARTICLES.c.author, filters.authors)):
         if values:
             yield sa.func.folded(column).in_([as_filtered(value) for value in values])
     if filters.articles:
-        yield _articles.c.id.in_(filters.articles)
+        yield ARTICLES.c.id.in_(filters.articles)
     # A date that stops at the month or the year is compared as far as both go: it may be meant.
-    length = sa.func.min(sa.func.length(_articles.c.published), 10)
+    length = sa.func.min(sa.func.length(ARTICLES.c.published), 10)
     if filters.since:
-        yield sa.func.substr(_articles.c.published, 1, len(filters.since)) >= sa.func.substr(filters.since, 1, length)
+        yield sa.func.substr(ARTICLES.c.published, 1, len(filters.since)) >= sa.func.substr(filters.since, 1, length)
     if filters.until:
-        yield sa.func.substr(_articles.c.published, 1, len(filters.until)) <= filters.until
+        yield sa.func.substr(ARTICLES.c.published, 1, len(filters.until)) <= filters.until
     if filters.since or filters.until:
-        yield _articles.c.published != ""
+        yield ARTICLES.c.published != ""

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from index import ledger as ledgers
-from index import lexical
+from index import lexical, tables
 from index.embedding import CHUNK_PIECES, Embedder
 from index.errors import Busy, DiskFull, EmbedderMismatch, StoreError
 from index.lexical import Entry
@@ -199,8 +199,8 @@ def test_a_rebuild_mends_everything_and_embeds_nothing(filled: Index, write: Wri
     add_words(filled)
     chroma(filled)._open().client.delete(ids=[str(key) for key in filled.ledger.chunk_keys()][1:])
     with filled.ledger._engine.begin() as connection:
-        connection.execute(ledgers._articles.update().values(copies=None))
-        connection.execute(ledgers._bands.delete())
+        connection.execute(tables.ARTICLES.update().values(copies=None))
+        connection.execute(tables.BANDS.delete())
     steps: list[tuple[str, int, int]] = []
     rebuild(filled, lambda *step: steps.append(step))
     assert verify(filled).is_clean
