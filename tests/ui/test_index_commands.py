@@ -426,6 +426,12 @@ def test_watching_a_folder_that_holds_the_index_itself_rests_between_changes(
         assert watching.interrupt()[0] == 130
 
 
+def test_a_list_says_whether_there_is_nothing_or_nothing_that_fits(run: Run, filled: Path) -> None:
+    assert "fits the filters (source Nobody)" in run("index", "list", "--source", "Nobody").message
+    run("index", "remove", *(row["id"] for row in run("index", "list", "--json").rows))
+    assert "No articles yet" in run("index", "list").message
+
+
 # verify, rebuild, compact, migrate
 
 
