@@ -180,9 +180,9 @@ def index_list(as_json: bool, filters: Filters) -> None:
             print_json(asdict(row))
         else:
             click.echo(f"{row.published or '—':10}  {safe(row.id):32}  {safe(row.title)}")
-    if not rows and filters:
+    if not rows and not as_json and filters:
         click.echo(f"No article fits the filters ({safe(str(filters))}).", err=True)
-    elif not rows:
+    elif not rows and not as_json:
         click.echo("No articles yet. Add some: dateline index add FILE_OR_FOLDER", err=True)
 
 

@@ -427,9 +427,9 @@ def test_watching_a_folder_that_holds_the_index_itself_rests_between_changes(
 
 
 def test_a_list_says_whether_there_is_nothing_or_nothing_that_fits(run: Run, filled: Path) -> None:
-    assert "fits the filters (source Nobody)" in run("index", "list", "--source", "Nobody").message
+    assert "fits the filters (source Nobody)" in run("index", "list", "--source", "Nobody").err
     run("index", "remove", *(row["id"] for row in run("index", "list", "--json").rows))
-    assert "No articles yet" in run("index", "list").message
+    assert "No articles yet" in run("index", "list").err
 
 
 # verify, rebuild, compact, migrate
