@@ -524,7 +524,8 @@ class Ledger:
         if self._fingerprint and meta["embedder"] not in ("", self._fingerprint):
             raise EmbedderMismatch(
                 f"The articles in {self.path and self.path.parent} were embedded by {meta['embedder']}, but "
-                f"{self._fingerprint} is in use now. `dateline index migrate` embeds them again, from the texts it "
+                f"{self._fingerprint} is in use now: another model, or texts are cut in another way. "
+                "`dateline index migrate` embeds them again, from the texts it "
                 "keeps; or set the embedder back (DATELINE_EMBEDDER), or choose another DATELINE_HOME."
             )
 
