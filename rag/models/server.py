@@ -355,9 +355,16 @@ class _Queue:
         if not _take(lock, fcntl.LOCK_EX):
             lock.close()
             return None
-        slots = reversed(range(SLOTS)) if turn.aside else range(SLOTS)
+        # The one that was used longest ago, or of two who ask at once each would read over what the other has read.
+        slots = reversed(range(SLOTS)) if turn.aside else sorted(range(SLOTS), key=self._used)
         wanted = [each for each in (turn.prompt, turn.begun) if each]
         return min(slots, key=lambda slot: self.held(slot) not in wanted), lock
+
+    def _used(self, slot: int) -> int:
+        try:
+            return self._path(slot).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _path(self, slot: int) -> Path:
         return self._folder / f"slot-{slot}"

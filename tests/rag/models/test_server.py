@@ -272,6 +272,18 @@ def test_what_is_asked_aside_goes_where_it_replaces_nothing_that_may_be_asked_ag
         assert queue.take(again) == "long", "it was replaced"
 
 
+def test_of_two_who_ask_in_turns_none_reads_over_what_the_other_has_read(queue: LocalServer) -> None:
+    for prompt in ("one", "another"):
+        with queue.turn(prompt) as turn:
+            assert turn.wait(1)
+            queue.has_read(turn)
+    for prompt in ("one", "another"):
+        with queue.turn(prompt) as turn:
+            assert turn.wait(1)
+            assert queue.take(turn) == prompt
+            queue.has_read(turn)
+
+
 def test_what_is_asked_aside_still_prefers_the_slot_that_has_read_it(queue: LocalServer) -> None:
     with queue.turn("sentence") as first:
         assert first.wait(1)
