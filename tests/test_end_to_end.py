@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def test_the_same_question_gets_the_same_answer(assistant: Assistant, four_state
     assert again.text == four_states.text
     assert again.citations == four_states.citations
     assert again.usage.cached_tokens == again.usage.prompt_tokens - 1  # the prompt was not read a second time
+
+
+def test_two_who_ask_at_once_get_the_answers_that_each_gets_alone(assistant: Assistant, four_states: Answer) -> None:
+    other = (
+        "Who argued at the Islamabad conference that hybrid challenges call for militaries to cooperate more closely?"
+    )
+    alone = {FOUR_STATES: four_states, other: assistant.ask(other)}
+    assistant.ask("How many miners were killed at Duki?")  # so that nothing is held any more
+    with ThreadPoolExecutor(2) as both:
+        together = dict(zip(alone, both.map(assistant.ask, alone), strict=True))
+    for question, answer in together.items():
+        assert (answer.text, answer.confidence) == (alone[question].text, alone[question].confidence)
 
 
 def test_what_no_article_is_about_is_declined(assistant: Assistant) -> None:
