@@ -36,6 +36,7 @@ _WORDS = (
 ).split()
 _FULL_MIB = 240  # of a disk that is nearly full: the index wants 200 of them free
 _KILL = "killed"
+_DATELINE = f"{sys.executable} -m ui.cli"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +149,16 @@ def full_disk_trial(folder: Path) -> str:
             out.write(json.dumps({"id": f"n{number}", "text": _article(rng, 60)}) + "\n")
     home = folder / "disk"
     home.mkdir()
-    dateline = f"{sys.executable} -m ui.cli"
-    script = (
-        f"mount -t tmpfs -o size={_FULL_MIB}m none {home} || exit 77; export DATELINE_HOME={home}/home; "
-        f"{dateline} index add {corpus} --json > {folder}/out.txt 2> {folder}/err.txt; echo $? > {folder}/code.txt; "
-        f"{dateline} index verify --json > {folder}/verify.txt; "
-        f"{dateline} index search bridge --json > {folder}/found.txt"
+    untried = _on_disk(
+        folder,
+        f"mount -t tmpfs -o size={_FULL_MIB}m none {home}",
+        f"export DATELINE_HOME={home}/home; "
+        f"{_DATELINE} index add {corpus} --json > {folder}/out.txt 2> {folder}/err.txt; echo $? > {folder}/code.txt; "
+        f"{_DATELINE} index verify --json > {folder}/verify.txt; "
+        f"{_DATELINE} index search bridge --json > {folder}/found.txt",
     )
-    ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
-    if ran.returncode == 77:
-        return f"not tried: {ran.stderr.strip()}"
+    if untried:
+        return untried
     told = (folder / "err.txt").read_text()
     if (folder / "code.txt").read_text().strip() != "1" or "MiB left" not in told:
         return f"the full disk was not told: {told[-300:]}"
@@ -175,20 +176,32 @@ def read_only_trial(folder: Path) -> str:
         (source / f"{number}.txt").write_text(_article(random.Random(number), 5))  # noqa: S311
     home = folder / "home"
     _run(["index", "add", str(source)], home, None)
-    dateline = f"{sys.executable} -m ui.cli"
-    script = (
-        f"mount --bind {home} {home} && mount -o remount,ro,bind {home} || exit 77; export DATELINE_HOME={home}; "
-        f"{dateline} index search harbour --json > {folder}/found.txt && "
-        f"! {dateline} index remove 1 2> {folder}/refused.txt"
+    untried = _on_disk(
+        folder,
+        f"mount --bind {home} {home} && mount -o remount,ro,bind {home}",
+        f"export DATELINE_HOME={home}; "
+        f"{_DATELINE} index search harbour --json > {folder}/found.txt 2> {folder}/err.txt; "
+        f"{_DATELINE} index remove 1 2> {folder}/refused.txt; echo $? > {folder}/code.txt",
     )
-    ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
-    if ran.returncode == 77:
-        return f"not tried: {ran.stderr.strip()}"
-    if ran.returncode:
-        return f"{ran.stderr[-300:]}"
-    refused = (folder / "refused.txt").read_text()
-    found = json.loads((folder / "found.txt").read_text())["hits"]
-    return "ok" if found and "can only be read" in refused else f"found {len(found)}, refused with {refused[-200:]!r}"
+    if untried:
+        return untried
+    refused, found = (folder / "refused.txt").read_text(), (folder / "found.txt").read_text()
+    if not found or not json.loads(found)["hits"]:
+        return f"nothing is found: {(folder / 'err.txt').read_text()[-300:]}"
+    if (folder / "code.txt").read_text().strip() != "1" or "can only be read" not in refused:
+        return f"it was not refused to write: {refused[-300:]}"
+    return "ok"
+
+
+def _on_disk(folder: Path, mount: str, commands: str) -> str:
+    """Run commands of a shell with something mounted that nobody else sees: "", or why it was not tried."""
+    mounted = folder / "mounted"
+    script = f"{mount} && touch {mounted} || exit 1; {commands}"
+    try:
+        ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
+    except FileNotFoundError:
+        return "not tried: there is no unshare on this machine"
+    return "" if mounted.exists() else f"not tried: {ran.stderr.strip()}"
 
 
 def again_trial(folder: Path) -> str:

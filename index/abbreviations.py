@@ -21,7 +21,7 @@ TITLES = frozenset(
     "add addl adj adm adv advt amb asst att attny attorneys atty attys av avda ave avv barr bart blvd br brig bros "
     "c capt cdr cmdr cmr comdr comm const corp.sgt cpl ctte dep dept det dip dipl dir dist div dn doc dott dr dra drs "
     "engr ens er exmo fr frl ft gen gob gov govt gr gral hon hosp hr hrn inf ing ins insp jr.insp jt kh ks lcdo "
-    "lic lt m mag maj md mdm me messrs mgr mlle mlles mm mme mmes mohd mons mr mrs ms msgr mst mt mx no ofc on "
+    "lic lt m mag maj md mdm me messrs mgr mlle m/s mlles mm mme mmes mohd mons mr mrs ms msgr mst mt mx no ofc on "
     "pfc pres prin priv prof profa profs pte pto pvt rep reps retd rev rr rt sen sens sfc sgt sh shri sig sigg "
     "smt soc sp spc spl spr sr sra sres srta st sta sto sub-insp sup supdt supt surg swami syed tte ul univ ven "
     "inż акад г-н им проф ул डा डॉ पं प्रो श्री অধ্যাপক ড ডা মো".split()

@@ -171,12 +171,15 @@ class _Work:
     def gone(self, paths: list[Path]) -> list[str]:
         """The articles that came from under the paths and were not met, unless their file could not be read."""
         roots = [_normal(path) for path in paths if path.is_dir()]
+        unmet = {
+            article_id: Path(file_of(origin))
+            for article_id, (_, origin) in self.known.items()
+            if roots and article_id not in self.seen
+        }
         return sorted(
             article_id
-            for article_id, (_, origin) in self.known.items()
-            if article_id not in self.seen
-            and not any(Path(file_of(origin)).is_relative_to(failed) for failed in self._failed)
-            and any(Path(file_of(origin)).is_relative_to(root) for root in roots)
+            for article_id, file in unmet.items()
+            if any(map(file.is_relative_to, roots)) and not any(map(file.is_relative_to, self._failed))
         )
 
     def remove(self, ids: list[str]) -> None:

@@ -203,12 +203,7 @@ class Ledger:
         if self.path is None:
             return 0
         before = self.path.stat().st_size
-        free = shutil.disk_usage(self.path.parent).free
-        if free < before + MIN_FREE_BYTES:
-            raise DiskFull(
-                f"{self.path.parent} has {free / 2**20:.0f} MiB left; compacting needs "
-                f"{(before + MIN_FREE_BYTES) / 2**20:.0f} MiB for a moment. Free some space. Nothing was changed."
-            )
+        self.check_space(MIN_FREE_BYTES + before)  # a second copy, for a moment
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             lexical.merge(connection)
             connection.execute(sa.text("VACUUM"))
@@ -251,14 +246,15 @@ class Ledger:
             rows = connection.execute(sa.select(FILES))
             return {row.path: ReadFile(row.digest, tuple(json.loads(row.ids))) for row in rows}
 
-    def check_space(self) -> None:
-        """Raise `DiskFull` when the disk is too full to write safely."""
+    def check_space(self, needed: int | None = None) -> None:
+        """Raise `DiskFull` when the disk has fewer bytes left than needed; without a number, than is safe to write."""
         if self.path is None:
             return
         free = shutil.disk_usage(self.path.parent).free
-        if free < MIN_FREE_BYTES:
+        needed = MIN_FREE_BYTES if needed is None else needed
+        if free < needed:
             raise DiskFull(
-                f"{self.path.parent} has {free / 2**20:.0f} MiB left and needs {MIN_FREE_BYTES / 2**20:.0f} MiB. "
+                f"{self.path.parent} has {free / 2**20:.0f} MiB left and needs {needed / 2**20:.0f} MiB. "
                 "Free some space, or set DATELINE_HOME to another disk. Nothing was lost."
             )
 
@@ -310,8 +306,10 @@ class Ledger:
     def copies(self, articles: Iterable[int]) -> dict[int, int]:
         """Article key → the number that it shares with its copies, of those of the keys that have copies."""
         found: dict[int, int] = {}
-        shared = sa.select(ARTICLES.c.copies).group_by(ARTICLES.c.copies).having(sa.func.count() > 1)
-        query = sa.select(ARTICLES.c.key, ARTICLES.c.copies).where(ARTICLES.c.copies.in_(shared))
+        # Only the groups at hand are counted: every search asks, and a corpus has as many groups as articles.
+        other = ARTICLES.alias()
+        is_shared = sa.exists().where(other.c.copies == ARTICLES.c.copies, other.c.key != ARTICLES.c.key)
+        query = sa.select(ARTICLES.c.key, ARTICLES.c.copies).where(is_shared)
         with self._engine.connect() as connection:
             for part in parts(sorted(articles)):
                 found |= {row.key: row.copies for row in connection.execute(query.where(ARTICLES.c.key.in_(part)))}
@@ -326,15 +324,15 @@ class Ledger:
 
     def pieces(self, article_id: str) -> Pieces:
         """An article as it was cut when it was added. Raises `UnknownArticle`."""
-        article, key = self.article(article_id), self.key(article_id)
-        chunks = tuple(stored.chunk for stored in self.chunks_of([key]))
-        return Pieces(article, self.sentences(key).spans, chunks)
+        return self.embedded(article_id).pieces
 
     def embedded(self, article_id: str) -> Embedded:
         """An article with the vectors that it was given. Raises `UnknownArticle`."""
-        pieces, key = self.pieces(article_id), self.key(article_id)
-        _, vectors = self.chunk_vectors([stored.key for stored in self.chunks_of([key])])
-        return Embedded(pieces, vectors, self.sentences(key).vectors)
+        article, key = self.article(article_id), self.key(article_id)
+        sentences, chunks = self.sentences(key), self.chunks_of([key])
+        _, vectors = self.chunk_vectors([stored.key for stored in chunks])
+        pieces = Pieces(article, sentences.spans, tuple(stored.chunk for stored in chunks))
+        return Embedded(pieces, vectors, sentences.vectors)
 
     def differences(self) -> Differences:
         """What the lexical index lacks or has too much, row by row."""

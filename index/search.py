@@ -163,11 +163,11 @@ class Index:
         if weights.links and (links := self._links(ranked, query)):
             found += self._of_articles(links.keys() - {f.article for f in found}, query)
             ranked = lift(rank(found, hint, day, weights), links, weights.links)
-        if not each_copy:
-            ranked = self._once(ranked, max(limit, RERANKED))
+        groups = {} if each_copy else self.ledger.copies({f.article for f in ranked})
+        ranked = self._once(ranked, groups, max(limit, RERANKED))
         ranked = ranked[: max(limit, RERANKED) if self.reranker else limit]
         articles = self.ledger.articles_by_key({f.article for f in ranked})
-        copies = {} if each_copy else self._copies(articles)
+        copies = {key: self._others(groups[key], each.id) for key, each in articles.items() if key in groups}
         if self.reranker:
             ranked = _reranked(question, ranked, articles, self.reranker)[:limit]
         return [
@@ -180,7 +180,7 @@ class Index:
         """The ids of the other articles that are copies of this one. Raises `UnknownArticle`."""
         key = self.ledger.key(article_id)
         group = self.ledger.copies([key]).get(key)
-        return [] if group is None else [each for each in self.ledger.ids_of_copies(group) if each != article_id]
+        return [] if group is None else list(self._others(group, article_id))
 
     def sentences(self, hit: Hit) -> StoredSentences:
         """All sentences of a hit's article with their vectors."""
@@ -190,9 +190,8 @@ class Index:
         """The words of a question that carry a topic and that no article holds, in lower case."""
         return self.ledger.unheard(content_tokens(question))
 
-    def _once(self, ranked: Sequence[Found], wanted: int) -> list[Found]:
+    def _once(self, ranked: Sequence[Found], groups: Mapping[int, int], wanted: int) -> list[Found]:
         """The ranking with one article for each group of copies, the best; of the others what that one does not say."""
-        groups = self.ledger.copies({f.article for f in ranked})
         speaking: dict[int, int] = {}
         said: dict[int, frozenset[str]] = {}
         kept: list[Found] = []
@@ -214,12 +213,8 @@ class Index:
         chosen = spans[chunk.first : chunk.last + 1] if chunk else spans
         return frozenset(" ".join(words(article.text[s.start : s.end])) for s in chosen) if article else frozenset()
 
-    def _copies(self, articles: Mapping[int, Article]) -> dict[int, tuple[str, ...]]:
-        groups = self.ledger.copies(articles)
-        return {
-            key: tuple(each for each in self.ledger.ids_of_copies(group) if each != articles[key].id)
-            for key, group in groups.items()
-        }
+    def _others(self, group: int, article_id: str) -> tuple[str, ...]:
+        return tuple(each for each in self.ledger.ids_of_copies(group) if each != article_id)
 
     def _query(self, question: str, filters: Filters | None) -> _Query:
         # A question of function words alone ("who are they?") is still looked up by them.

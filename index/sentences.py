@@ -1,8 +1,7 @@
 """Text → sentences, as spans of it: Wikimedia's sentencex, and repairs of its cuts that its rules for English lack.
 
-Chosen among nine libraries on the list in tests/index/sentences.jsonl; docs/tuning.md has the table, and what each
-repair is worth on the half of the list that the repairs were made on. Every look back or ahead has a fixed width, and
-each piece is looked at once: the time is linear.
+Chosen among eight libraries on the list in tests/index/sentences.jsonl; docs/tuning.md has the table. Every look back
+or ahead has a fixed width, and each piece is looked at once: the time is linear.
 """
 
 from __future__ import annotations
@@ -172,4 +171,4 @@ def _is_shortened(before: str, after: str) -> bool:
         return True
     if begun.lower() in STARTERS and not begun.isupper():
         return False
-    return word in IN_THE_MIDDLE or word == "m/s" or (word in TITLES and (found[1][0].isupper() or not word.isascii()))
+    return word in IN_THE_MIDDLE or (word in TITLES and (found[1][0].isupper() or not word.isascii()))

@@ -64,7 +64,10 @@ def verify(index: Index) -> Verification:
     except Exception as error:  # Chroma raises its own, Rust's and SQLite's
         present, trouble = set(), trouble or f"vector store: {error}"
     if present is None:
-        present, unchecked = wanted, "the vector store is in use by another process"
+        used = (
+            "is in use by another process" if not ledger.read_only else "of a home that can only be read is not opened"
+        )
+        present, unchecked = wanted, f"the vector store {used}"
     missing = wanted - present
     owners = {stored.article for stored in ledger.chunks(sorted(missing)).values()}
     pending = sorted(article.id for article in ledger.articles_by_key(owners).values())
@@ -88,8 +91,8 @@ def rebuild(index: Index, progress: Progress = lambda step, done, total: None) -
     Raises:
         Busy: another process writes, or has the vector store open.
     """
-    _must_own_vectors(index)
     with index.ledger.writing():
+        _must_own_vectors(index)
         index.ledger.rebuild(lambda done, total: progress("words", done, total))
         index.projection.rebuild(lambda done, total: progress("vectors", done, total))
 
@@ -104,8 +107,8 @@ def compact(index: Index, progress: Progress = lambda step, done, total: None) -
         Busy: another process writes, or has the vector store open.
         DiskFull: there is no room for a second copy of the ledger.
     """
-    _must_own_vectors(index)
     with index.ledger.writing():
+        _must_own_vectors(index)
         before = index.projection.size()
         if index.ledger.path is not None:
             _forget(index.ledger.path.parent)  # a migration that was stopped keeps texts, too

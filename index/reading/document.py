@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from index.article import Article
@@ -57,10 +56,6 @@ class Document:
     origin: str
     file: BinaryIO
     size: int
-
-    @property
-    def suffix(self) -> str:
-        return Path(self.name).suffix.lower()
 
     def read(self, most: int) -> bytes:
         """All bytes.

@@ -6,10 +6,11 @@ was made, which is not when the article came out: that date is told, not used.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from index.reading.document import Document, Given, Result
 from index.reading.fields import make_reading
@@ -26,14 +27,12 @@ def read_docx(document: Document, given: Given) -> Iterator[Result]:
     import docx
     from docx.opc.exceptions import PackageNotFoundError
 
-    data = document.read(MAX_BYTES)
-    _must_unpack(document)
-    document.file.seek(0)
+    file = io.BytesIO(document.read(MAX_BYTES))
+    _must_unpack(file)
     try:
-        package = docx.Document(document.file)
+        package = docx.Document(file)
     except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"is no Word document that can be read ({error}).") from error
-    assert data
     properties = package.core_properties
     title = (properties.title or "").strip()
     fields: dict[str, Any] = {
@@ -50,9 +49,9 @@ def read_docx(document: Document, given: Given) -> Iterator[Result]:
     yield make_reading(document, given, fields, text, name=Path(document.name).stem, lenient=True, made=made)
 
 
-def _must_unpack(document: Document) -> None:
+def _must_unpack(file: BinaryIO) -> None:
     try:
-        with zipfile.ZipFile(document.file) as parts:
+        with zipfile.ZipFile(file) as parts:
             size = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise ValueError(f"is no Word document that can be read ({error}).") from error

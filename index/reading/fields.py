@@ -95,6 +95,8 @@ def make_reading(
         fields[field] = fields[field] or value
     for field, value in given.values.items():
         fields[field] = fields.get(field) or value
+    if is_address(document.origin):  # it was fetched from there
+        fields["url"] = fields["url"] or document.origin
     if made and not fields["published"]:
         told.append(f"undated: its file was made on {made}, which need not be when it came out")
     article = Article(
@@ -137,7 +139,7 @@ def published(value: object, called: str = "published") -> str:
     """
     if _is_nothing(value):
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | date):
+    if not isinstance(value, str | int | float | date):
         raise ValueError(f"has {_kind(value)} as its `{called}`; write it as {FORM}.")
     text = " ".join(str(value).split())
     if not (day := iso_date(text)):
@@ -216,7 +218,7 @@ def _text(found: Mapping[str, tuple[str, Any]], field: str) -> str:
         if len(named) == len(parts):
             value = ", ".join(named)
     # Nothing nested is ever turned into text: a few lines of YAML anchors can stand for gigabytes.
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float):
         raise ValueError(f"has {_kind(value)} as its `{called}`; give plain text.")
     text = " ".join(str(value).split())
     if len(text) > MAX_FIELD:
@@ -225,9 +227,8 @@ def _text(found: Mapping[str, tuple[str, Any]], field: str) -> str:
 
 
 def _kind(value: object) -> str:
-    return {"list": "a list", "dict": "an object", "int": "a number", "float": "a number", "bool": "true or false"}.get(
-        type(value).__name__, f"a {type(value).__name__}"
-    )
+    kinds = {"list": "a list", "dict": "an object", "int": "a number", "float": "a number"}
+    return kinds.get(type(value).__name__, f"a {type(value).__name__}")
 
 
 def _called(name: str, *others: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from importlib import import_module
 from pathlib import PurePath
 
@@ -50,8 +49,6 @@ def read_document(document: Document, given: Given) -> Iterator[Result]:
             yield result
         if not found:
             yield ReadProblem(document.origin, "is empty; it holds no article.")
-    except OSError as error:
-        yield ReadProblem(document.origin, f"can't be read: {error.strerror or error}. Check its permissions.")
     except ValueError as error:
         yield ReadProblem(document.origin, str(error))
 
@@ -60,6 +57,8 @@ def _read_zip(document: Document, given: Given) -> Iterator[Result]:
     from index.reading.archive import read_zip
     from index.reading.files import why_passed_over
 
-    # A zip file in a zip file is not opened: bombs are nested.
-    inside = partial(lambda name: None if name.lower().endswith(".zip") else format_of(name))
+    def inside(name: str) -> Format | None:
+        # A zip file in a zip file is not opened: bombs are nested.
+        return None if name.lower().endswith(".zip") else format_of(name)
+
     return read_zip(document, given, inside, why_passed_over)

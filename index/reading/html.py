@@ -43,15 +43,6 @@ _ARTICLE_TYPES = re.compile(
 def read_html(document: Document, given: Given) -> Iterator[Result]:
     """One article."""
     data = document.read(MAX_BYTES)
-    yield from page_article(data, document, given)
-
-
-def page_article(data: bytes, document: Document, given: Given, url: str = "") -> Iterator[Result]:
-    """One article of a page's bytes.
-
-    Args:
-        url: where the page was fetched from.
-    """
     declared = match[1].decode("ascii") if (match := _DECLARED.search(data[:_HEAD_BYTES])) else ""
     markup, encoding = decode(data, _as_browsers_do(declared))
     tree = _parsed(markup)
@@ -59,8 +50,6 @@ def page_article(data: bytes, document: Document, given: Given, url: str = "") -
     fields.setdefault("title", _title(tree))
     if canonical := tree.xpath("string(//link[@rel='canonical']/@href)"):
         fields.setdefault("url", canonical)
-    if url:
-        fields["url"] = url
     text = tidy(main_text(markup))
     notes = [f"read as {encoding}"] if encoding else []
     yield make_reading(document, given, fields, text, notes=notes, name=Path(document.name).stem, lenient=True)

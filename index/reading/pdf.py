@@ -20,7 +20,6 @@ MAX_BYTES = 256 * 2**20
 MAX_PAGES = 5_000
 _EDGE_LINES = 3  # of a page, at the top and at the bottom, that may be running heads
 _REPEATED = 0.5  # of the pages that a running head stands on
-_FEWEST_PAGES = 2
 _TITLE_LINES = 5
 _FULL = 0.75  # of the usual width of a line: a shorter one ends its paragraph
 _SAVED_NAME = re.compile(
@@ -91,12 +90,10 @@ def _as_read(pages: Sequence[Sequence[str]], title: str) -> str:
 
 def _without_running_heads(pages: Sequence[Sequence[str]]) -> list[list[str]]:
     """The pages without the lines that stand at the edge of most of them, whatever number they hold."""
-    if len(pages) < _FEWEST_PAGES:
-        return [list(page) for page in pages]
     counts: Counter[str] = Counter()
     for lines in ([line for line in page if line] for page in pages):
         counts.update({_shape(line) for line in (*lines[:_EDGE_LINES], *lines[-_EDGE_LINES:])})
-    heads = {shape for shape, count in counts.items() if count >= max(2, _REPEATED * len(pages))}
+    heads = {shape for shape, count in counts.items() if count > 1 and count >= _REPEATED * len(pages)}
     result = []
     for page in pages:
         full = [n for n, line in enumerate(page) if line]
