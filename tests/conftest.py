@@ -37,6 +37,10 @@ FINGERPRINT = "made-up"
 DIMENSION = 16
 
 
+# Two articles that have nothing to do with each other.
+FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
+SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
+
 _REAL = frozenset({"browser", "llama"})  # fixtures that start a browser or the LLM
 
 

@@ -15,12 +15,10 @@ from index.errors import DiskFull, ReadError
 from index.ingest import Outcome, Summary
 from index.search import Index
 from index.vectors import ChromaProjection
+from tests.conftest import FIRST, SECOND
 
 Write = Callable[..., Path]
 Add = Callable[..., tuple[Mapping[str, Outcome], Summary]]
-
-FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
-SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
 
 
 def ids_found(corpus: Index, question: str) -> list[str]:

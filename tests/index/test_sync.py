@@ -17,12 +17,11 @@ from index.ingest import Outcome, Summary
 from index.reading import Given, Reader
 from index.search import Index
 from index.vectors import ChromaProjection
+from tests.conftest import FIRST, SECOND
 
 Write = Callable[..., Path]
 Sync = Callable[..., tuple[dict[str, str], Summary]]
 
-FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
-SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
 THIRD = "Farmers harvested more wheat than in any other year. Prices at the market fell."
 
 

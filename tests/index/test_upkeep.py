@@ -25,12 +25,11 @@ from index.settings import Settings
 from index.splitting import split
 from index.upkeep import compact, migrate, rebuild, verify
 from index.vectors import ChromaProjection
+from tests.conftest import FIRST, SECOND
 
 Write = Callable[..., Path]
 MakeIndex = Callable[[], Index]
 
-FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
-SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
 LONG = " ".join(f"Field number {n} of the valley gave more wheat than in any other year." for n in range(60))
 TEXTS = {"gwadar": FIRST, "quetta": SECOND, "wheat": LONG, "copy": f"{FIRST}\n"}
 

@@ -16,25 +16,9 @@ import pytest
 
 from index.embedding import Embedder
 from index.settings import load_settings
-from tests.conftest import Ran, Run
+from tests.conftest import FIRST, SECOND, Ran, Run
 
 Write = Callable[..., Path]
-
-FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
-SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
-
-
-@pytest.fixture
-def run(shared_embedder: Embedder, dateline: Run) -> Run:
-    return dateline
-
-
-@pytest.fixture
-def filled(run: Run, write: Write, folder: Path) -> Path:
-    write("gwadar.md", f"---\ntitle: The port\nsource: Coast Weekly\npublished: 2024-05-01\n---\n{FIRST}")
-    write("quetta.txt", SECOND)
-    assert run("index", "add", folder).code == 0
-    return folder
 
 
 # index

@@ -20,27 +20,10 @@ from typing import Any
 
 import pytest
 
-from index.embedding import Embedder
 from index.settings import Settings
-from tests.conftest import Run
+from tests.conftest import FIRST, SECOND, Run
 
 Write = Callable[..., Path]
-
-FIRST = "The harbour of Gwadar was opened in 2007. Its cranes came from China."
-SECOND = "The railway to Quetta was closed for repairs. Passengers took the bus."
-
-
-@pytest.fixture
-def run(shared_embedder: Embedder, dateline: Run) -> Run:
-    return dateline
-
-
-@pytest.fixture
-def filled(run: Run, write: Write, folder: Path) -> Path:
-    write("gwadar.md", f"---\ntitle: The port\nsource: Coast Weekly\npublished: 2024-05-01\n---\n{FIRST}")
-    write("quetta.txt", SECOND)
-    assert run("index", "add", folder).code == 0
-    return folder
 
 
 def listed(run: Run) -> dict[str, dict[str, Any]]:

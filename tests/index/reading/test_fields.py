@@ -151,7 +151,7 @@ def test_line_breaks_in_a_field_become_spaces(write: Write) -> None:
     assert article(write("a.jsonl", [row])).title == "Mill burned"
 
 
-@pytest.mark.parametrize("field", ["title", "author", "unknown"])
+@pytest.mark.parametrize("field", ["title", "author", "published", "unknown"])
 @pytest.mark.parametrize("kind", ["list", "map"])
 def test_a_bomb_of_anchors_costs_neither_memory_nor_time(write: Write, field: str, kind: str) -> None:
     lines = ["l0: &l0 lolololol"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import resource
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,35 +10,19 @@ from typing import Any
 import pytest
 
 from index.reading import Reader, Reading, ReadProblem
-from index.reading.child import read_here
-from index.reading.document import Given
 from index.reading.layout import joined
+from tests.index.reading.results import results as reread
 
 
 def results(path: Path, content: str | bytes) -> list[Any]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return [result for _, result in read_here(path, Given(), str(path))]
+    return reread(path)
 
 
 def reading(path: Path, content: str | bytes) -> Reading:
     (only,) = results(path, content)
     assert isinstance(only, Reading), only
     return only
-
-
-def test_a_bomb_of_anchors_as_a_date(tmp_path: Path) -> None:
-    lines = ["l0: &l0 lolololol"] + [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 10)]
-    path = tmp_path / "bomb.md"
-    path.write_text("---\n" + "\n".join(lines) + "\npublished: *l9\n---\nBody.")
-    script = "import sys, pathlib, index.reading as r; print(len(list(r.read_file(pathlib.Path(sys.argv[1])))))"
-    child = subprocess.run(
-        [sys.executable, "-c", script, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)),
-    )
-    assert (child.returncode, child.stdout) == (0, "1\n"), child.stderr[-300:]
 
 
 def test_a_date_column_is_not_read_by_the_order_of_another(tmp_path: Path) -> None:
