@@ -43,7 +43,7 @@ def read_pdf(document: Document, given: Given) -> Iterator[Result]:
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise ValueError("is locked with a password; save it without one.") from error
-        raise ValueError(f"is no PDF that can be read ({error}).") from error
+        raise ValueError(f"is no PDF that can be read ({str(error).rstrip('.')}).") from error
     if not any(line.strip() for page in pages for line in page):
         raise ValueError("holds no text, only pictures of it; run text recognition (OCR) on it first.")
     title = " ".join((info.get("Title") or "").split())
